@@ -1,0 +1,82 @@
+/**
+ * The rules that tie settings to each other. A rule is asked only where every setting it names could be read, so that one
+ * typing mistake does not bring a second, misleading problem with it.
+ */
+import type { SettingField, SettingValues } from './settings.js';
+
+export interface Rule {
+  readonly needs: readonly SettingField[];
+  /** The problem with these values, or null. */
+  problem(values: SettingValues): string | null;
+}
+
+function usesSqlite(values: SettingValues): boolean {
+  return values.databaseUrl.startsWith('sqlite:');
+}
+
+/** SQLite and no Redis: one process is the whole system. */
+export function isEmbedded(values: SettingValues): boolean {
+  return usesSqlite(values) && values.redisUrls.length === 0;
+}
+
+export const RULES: readonly Rule[] = [
+  {
+    needs: ['role', 'databaseUrl'],
+    problem: (values) =>
+      usesSqlite(values) && values.role !== 'all'
+        ? `DATABASE_URL is a SQLite file (the default), which only one process can use: write a mysql:// address for ROLE=${values.role}, or use ROLE=all.`
+        : null,
+  },
+  {
+    needs: ['role', 'redisUrls'],
+    problem: (values) =>
+      values.redisUrls.length === 0 && values.role !== 'all'
+        ? `REDIS_URL must be set for ROLE=${values.role}: without it the queue lives inside one process, which only ROLE=all can use.`
+        : null,
+  },
+  {
+    needs: ['databaseUrl', 'redisUrls'],
+    problem: (values) =>
+      usesSqlite(values) && values.redisUrls.length > 0
+        ? 'DATABASE_URL is a SQLite file (the default) and REDIS_URL is set: write a mysql:// address into DATABASE_URL, or remove REDIS_URL.'
+        : null,
+  },
+  {
+    needs: ['authJwtSecret', 'authJwtPublicKey'],
+    problem: (values) =>
+      values.authJwtSecret !== null && values.authJwtPublicKey !== null
+        ? 'AUTH_JWT_SECRET and AUTH_JWT_PUBLIC_KEY are both set: keep the one your tokens are signed for and remove the other.'
+        : null,
+  },
+  {
+    needs: ['role', 'databaseUrl', 'redisUrls', 'authJwtSecret', 'authJwtPublicKey'],
+    problem: (values) =>
+      (values.role === 'api' || values.role === 'all') &&
+      !isEmbedded(values) &&
+      values.authJwtSecret === null &&
+      values.authJwtPublicKey === null
+        ? 'AUTH_JWT_SECRET or AUTH_JWT_PUBLIC_KEY must be set: the api cannot verify tokens without one of them.'
+        : null,
+  },
+  {
+    needs: ['schedulerSweepMs', 'workerLeaseMs'],
+    problem: (values) =>
+      values.schedulerSweepMs > values.workerLeaseMs
+        ? 'SCHEDULER_SWEEP_MS must not be greater than WORKER_LEASE_MS: a lost worker must be looked for at least once per lease.'
+        : null,
+  },
+  {
+    needs: ['retryBaseMs', 'retryMaxMs'],
+    problem: (values) =>
+      values.retryBaseMs > values.retryMaxMs
+        ? 'RETRY_BASE_MS must not be greater than RETRY_MAX_MS: the first pause cannot be longer than the longest.'
+        : null,
+  },
+  {
+    needs: ['payloadMaxBytes', 'batchMaxBytes'],
+    problem: (values) =>
+      values.payloadMaxBytes > values.batchMaxBytes
+        ? 'PAYLOAD_MAX_BYTES must not be greater than BATCH_MAX_BYTES: a batch must have room for one payload.'
+        : null,
+  },
+];

@@ -1,0 +1,77 @@
+/**
+ * The errors more than one module raises, made in one place so that a code means one thing everywhere.
+ * `docs/errors.md` lists every code; a test compares the two.
+ */
+import { TaskRunnerError, type ErrorDetails, type FieldProblem } from './task-runner-error.js';
+
+/** The request cannot be read at all (400). */
+export class MalformedRequest extends TaskRunnerError {
+  constructor(code: string, message: string, details: ErrorDetails = {}) {
+    super('malformed', code, message, details);
+  }
+}
+
+/** The request was read and is not acceptable (422). */
+export class InvalidRequest extends TaskRunnerError {
+  constructor(code: string, message: string, fields: readonly FieldProblem[] = []) {
+    super('invalid', code, message, { fields });
+  }
+}
+
+/** The thing does not exist, or belongs to another tenant: the answer is the same on purpose. */
+export class NotFound extends TaskRunnerError {
+  constructor(what: 'task' | 'queue' | 'route' = 'task') {
+    super('not-found', 'not-found', `No such ${what}.`);
+  }
+}
+
+/** The state machine has no such move from the state the task is in. */
+export class InvalidState extends TaskRunnerError {
+  constructor(message: string) {
+    super('conflict', 'invalid-state', message);
+  }
+}
+
+/** The idempotency key was used before with another body. */
+export class IdempotencyKeyReused extends TaskRunnerError {
+  constructor() {
+    super('invalid', 'idempotency-key-reused', 'This Idempotency-Key was used with a different request. Use a new key for a new task.');
+  }
+}
+
+/** A request with the same key has not finished yet. */
+export class IdempotencyInProgress extends TaskRunnerError {
+  constructor() {
+    super(
+      'conflict',
+      'idempotency-in-progress',
+      'A request with this Idempotency-Key is still in flight. Repeat the same request shortly.',
+      {
+        retryAfterMs: 1_000,
+      },
+    );
+  }
+}
+
+/** A dependency does not answer; nothing was changed, or what was changed will be found again by the same key. */
+export class Unavailable extends TaskRunnerError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('unavailable', 'dependency-unavailable', message, { retryAfterMs: 2_000, ...details });
+  }
+}
+
+/** This process is stopping and takes nothing new. */
+export class Draining extends TaskRunnerError {
+  constructor() {
+    super('unavailable', 'draining', 'This instance is stopping. Repeat the request; another instance will take it.', {
+      retryAfterMs: 1_000,
+    });
+  }
+}
+
+/** The configuration cannot be used. Lists every problem found, one per line. */
+export class InvalidConfiguration extends TaskRunnerError {
+  constructor(readonly problems: readonly string[]) {
+    super('internal', 'invalid-configuration', problems.join('\n'));
+  }
+}

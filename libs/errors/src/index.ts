@@ -1,0 +1,12 @@
+export { TaskRunnerError, type ErrorDetails, type ErrorKind, type FieldProblem } from './task-runner-error.js';
+export {
+  Draining,
+  IdempotencyInProgress,
+  IdempotencyKeyReused,
+  InvalidConfiguration,
+  InvalidRequest,
+  InvalidState,
+  MalformedRequest,
+  NotFound,
+  Unavailable,
+} from './catalogue.js';

@@ -1,0 +1,13 @@
+import { Global, Module } from '@nestjs/common';
+import { Clock, SystemClock } from './clock.js';
+import { Drain } from './drain.js';
+import { Loops } from './loops.js';
+import { Shutdown } from './shutdown.js';
+
+/** What every role has: a clock, its loops, and the way to stop. */
+@Global()
+@Module({
+  providers: [{ provide: Clock, useClass: SystemClock }, Drain, Loops, Shutdown],
+  exports: [Clock, Drain, Loops, Shutdown],
+})
+export class LifecycleModule {}

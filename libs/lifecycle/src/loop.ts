@@ -1,0 +1,139 @@
+/**
+ * The base of everything that turns for ever. A loop runs its tick, then arms itself again: ticks never overlap, however
+ * long one takes. A tick that throws is counted, reported and tried again after a growing pause, so that a dependency that
+ * is away is neither hammered nor forgotten; nothing a tick throws can end the loop. A loop that has been silent for too
+ * long says so (`healthy`), and the liveness probe ends the process: a loop nobody watches is a loop that stopped months ago.
+ */
+import type { Clock } from './clock.js';
+
+/** Where a loop keeps its pending timer; the scheduler role keeps them in Nest's SchedulerRegistry. */
+export interface Timers {
+  arm(name: string, delayMs: number, run: () => void): void;
+  disarm(name: string): void;
+}
+
+/** Plain Node timers that never keep the process alive on their own. */
+export class NodeTimers implements Timers {
+  private readonly pending = new Map<string, NodeJS.Timeout>();
+
+  arm(name: string, delayMs: number, run: () => void): void {
+    this.disarm(name);
+    this.pending.set(
+      name,
+      setTimeout(() => {
+        this.pending.delete(name);
+        run();
+      }, delayMs),
+    );
+  }
+
+  disarm(name: string): void {
+    clearTimeout(this.pending.get(name));
+    this.pending.delete(name);
+  }
+}
+
+export interface LoopOptions {
+  name: string;
+  /** Pause between the end of a tick and the start of the next, in ms. */
+  intervalMs: number;
+  /** A tick that takes longer than this makes the loop unhealthy, in ms. */
+  tickMs: number;
+  /** Runs once. `again: true` skips the pause: there is more of the same. Honour the signal: it fires when the loop stops. */
+  tick(signal: AbortSignal): Promise<{ again: boolean } | void>;
+  onError(error: unknown, failuresInARow: number): void;
+  clock: Clock;
+  timers?: Timers;
+  /** 0 ≤ random() < 1; spreads replicas that started together. */
+  random?: () => number;
+}
+
+export interface LoopReport {
+  name: string;
+  healthy: boolean;
+  /** Ms since a tick last ended well, or since the start. */
+  silentMs: number;
+  failuresInARow: number;
+}
+
+const BACKOFF_MS_MAX = 10_000;
+const SILENCE_FACTOR = 3;
+
+export class Loop {
+  private readonly timers: Timers;
+  private readonly random: () => number;
+  private abort: AbortController | null = null;
+  private running: Promise<void> | null = null;
+  private failures = 0;
+  private lastGood = 0;
+  private wakeWanted = false;
+
+  constructor(private readonly options: LoopOptions) {
+    this.timers = options.timers ?? new NodeTimers();
+    this.random = options.random ?? Math.random;
+  }
+
+  start(): void {
+    if (this.abort !== null) return;
+    this.abort = new AbortController();
+    this.lastGood = this.options.clock.monotonic();
+    this.arm(Math.round(this.random() * Math.min(this.options.intervalMs, 1_000)));
+  }
+
+  /** Runs the next tick at once, or once more right after the one under way. */
+  wake(): void {
+    if (this.abort === null) return;
+    this.wakeWanted = true;
+    if (this.running === null) this.arm(0);
+  }
+
+  /** Arms no further tick, signals the one under way and waits for its end. */
+  async stop(): Promise<void> {
+    this.abort?.abort();
+    this.abort = null;
+    this.timers.disarm(this.options.name);
+    await this.running;
+  }
+
+  report(): LoopReport {
+    const silentMs = this.abort === null ? 0 : this.options.clock.monotonic() - this.lastGood;
+    const bound = SILENCE_FACTOR * (this.options.intervalMs + this.options.tickMs) + BACKOFF_MS_MAX;
+    return { name: this.options.name, healthy: silentMs <= bound || this.failures > 0, silentMs, failuresInARow: this.failures };
+  }
+
+  private arm(delayMs: number): void {
+    this.timers.arm(this.options.name, delayMs, () => {
+      this.running = this.turn().finally(() => {
+        this.running = null;
+      });
+    });
+  }
+
+  private async turn(): Promise<void> {
+    const abort = this.abort;
+    if (abort === null) return;
+    this.wakeWanted = false;
+    let again = false;
+    try {
+      again = (await this.options.tick(abort.signal))?.again ?? false;
+      this.failures = 0;
+      this.lastGood = this.options.clock.monotonic();
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      this.failures += 1;
+      this.lastGood = this.options.clock.monotonic();
+      this.options.onError(error, this.failures);
+    }
+    if (this.abort !== abort) return;
+    this.arm(this.pause(again || this.wakeWanted));
+  }
+
+  private pause(again: boolean): number {
+    if (this.failures > 0) {
+      const ceiling = Math.min(BACKOFF_MS_MAX, this.options.intervalMs * 2 ** Math.min(this.failures, 16));
+      return Math.round(ceiling * (0.5 + this.random() / 2));
+    }
+    if (again) return 0;
+    return Math.round(this.options.intervalMs * (0.9 + this.random() * 0.2));
+  }
+}

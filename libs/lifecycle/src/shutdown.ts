@@ -1,0 +1,32 @@
+/**
+ * Stops a process in order and in time. Parts register what they do at each stage; the stages run one after the other, the
+ * parts of a stage side by side, and whatever fails or hangs does not keep the others from their turn. The caller arms the
+ * exit by force, because a stop that waits for a part that never ends is the stop that needs an operator.
+ */
+import { within } from './deadline.js';
+
+/** `drain`: take nothing new. `finish`: end or give back what is held. `close`: let go of connections. */
+export const STAGES = ['drain', 'finish', 'close'] as const;
+export type Stage = (typeof STAGES)[number];
+
+interface Part {
+  name: string;
+  run: (budgetMs: number) => Promise<void>;
+}
+
+export class Shutdown {
+  private readonly parts = new Map<Stage, Part[]>(STAGES.map((stage) => [stage, []]));
+
+  on(stage: Stage, name: string, run: (budgetMs: number) => Promise<void>): void {
+    this.parts.get(stage)?.push({ name, run });
+  }
+
+  /** Runs one stage within `budgetMs`; returns what went wrong, by part. */
+  async run(stage: Stage, budgetMs: number): Promise<{ part: string; error: unknown }[]> {
+    const parts = this.parts.get(stage) ?? [];
+    const ends = await Promise.allSettled(parts.map(({ name, run }) => within(run(budgetMs), budgetMs, name)));
+    return ends.flatMap((end, index) =>
+      end.status === 'fulfilled' ? [] : [{ part: parts[index]?.name ?? '', error: end.reason as unknown }],
+    );
+  }
+}
