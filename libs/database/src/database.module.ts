@@ -1,0 +1,57 @@
+/**
+ * Gives the application its database. Embedded, the schema is brought up to date on the way; elsewhere a schema that this
+ * build does not know, older or newer, ends the boot.
+ */
+import { Module, type DynamicModule } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Config } from '@app/config';
+import { Logger } from '@app/telemetry';
+import { Database } from './database.js';
+import { openDatabase, type DatabaseOptions, type EntityFactory, type OpenDatabase } from './open.js';
+import { assertSchema, migrate } from './schema.js';
+
+const OPEN = Symbol('the open database');
+
+/** What a configuration says about the database. */
+export function databaseOptions(config: Config, entities: readonly EntityFactory[], logger: Logger): DatabaseOptions {
+  return {
+    url: config.databaseUrl,
+    entities,
+    poolSize: config.databasePoolSize,
+    connectTimeoutMs: config.databaseConnectTimeoutMs,
+    acquireTimeoutMs: config.databaseAcquireTimeoutMs,
+    statementTimeoutMs: config.databaseStatementTimeoutMs,
+    lockTimeoutMs: config.databaseLockTimeoutMs,
+    tls: config.databaseTls,
+    bootTimeoutMs: config.databaseBootTimeoutMs,
+    onWaiting: (err) => {
+      logger.warn({ err }, 'The database does not answer yet; trying again.');
+    },
+  };
+}
+
+@Module({})
+export class DatabaseModule {
+  /** Exports `Database` and TypeORM's `DataSource` to the whole application. */
+  static forRoot(entities: readonly EntityFactory[]): DynamicModule {
+    return {
+      module: DatabaseModule,
+      global: true,
+      providers: [
+        {
+          provide: OPEN,
+          inject: [Config, Logger],
+          useFactory: async (config: Config, logger: Logger): Promise<OpenDatabase> => {
+            const open = await openDatabase(databaseOptions(config, entities, logger));
+            if (open.engine === 'sqlite') await migrate(open.dataSource);
+            await assertSchema(open.dataSource);
+            return open;
+          },
+        },
+        { provide: Database, inject: [OPEN], useFactory: (open: OpenDatabase) => open.database },
+        { provide: DataSource, inject: [OPEN], useFactory: (open: OpenDatabase) => open.dataSource },
+      ],
+      exports: [Database, DataSource],
+    };
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * What a driver's error means for the caller: may it be repeated, was it a duplicate, is the database away. The driver's own
+ * words stay in `cause`, for the log.
+ */
+import { TaskRunnerError, Unavailable } from '@app/errors';
+
+/** The connection died while COMMIT was under way: the change may or may not be there. Re-read before anything else. */
+export class CommitUnknown extends Unavailable {
+  constructor(cause: unknown) {
+    super('The database did not confirm the change. Repeat the request; with the same Idempotency-Key it cannot happen twice.', { cause });
+  }
+}
+
+/** A statement the database refused for a reason that repeating will not cure. */
+export class DatabaseError extends TaskRunnerError {
+  constructor(
+    cause: unknown,
+    readonly duplicate: boolean,
+  ) {
+    super('internal', 'database-error', 'The database refused a statement.', { cause });
+  }
+}
+
+/** A lock was not granted in time, after all retries. */
+export class LockTimeout extends Unavailable {
+  constructor(cause: unknown) {
+    super('The database is busy with the same rows. Repeat the request shortly.', { cause, retryAfterMs: 1_000 });
+  }
+}
+
+const TRANSIENT_NUMBERS = new Set([1213, 1205, 1020]);
+const TRANSIENT_SQLITE = new Set([5, 6]);
+const FULL_OR_READ_ONLY = new Set([1021, 1041, 1114, 1030, 3, 28, 1290, 1836, 1040, 1053, 1203, 1226, 1317, 1969, 3024, 3168, 3169]);
+const SQLITE_AWAY = new Set([8, 10, 13, 14]);
+const SQLITE_DUPLICATE = new Set([1555, 2067]);
+const DISCONNECTED = new Set([
+  'PROTOCOL_CONNECTION_LOST',
+  'PROTOCOL_SEQUENCE_TIMEOUT',
+  'PROTOCOL_PACKETS_OUT_OF_ORDER',
+  'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ER_SERVER_SHUTDOWN',
+  'POOL_CLOSED',
+]);
+
+interface DriverError {
+  code?: unknown;
+  errno?: unknown;
+  errcode?: unknown;
+  fatal?: unknown;
+  message?: unknown;
+}
+
+const fieldsOf = (error: unknown): DriverError => (typeof error === 'object' && error !== null ? error : {});
+
+/** A deadlock, a lock timeout or a busy file: the same work may succeed when started again. */
+export function isTransient(error: unknown): boolean {
+  const { errno, errcode } = fieldsOf(error);
+  return TRANSIENT_NUMBERS.has(Number(errno)) || (typeof errcode === 'number' && TRANSIENT_SQLITE.has(errcode & 0xff));
+}
+
+/** The connection cannot be used any more, whatever it was doing. */
+export function isDisconnect(error: unknown): boolean {
+  const { code, fatal, message } = fieldsOf(error);
+  if (fatal === true || (typeof code === 'string' && DISCONNECTED.has(code))) return true;
+  return typeof message === 'string' && /closed state|connection is closed|Connection lost|Pool is closed/i.test(message);
+}
+
+function isDuplicate(error: unknown): boolean {
+  const { errno, errcode } = fieldsOf(error);
+  return Number(errno) === 1062 || (typeof errcode === 'number' && SQLITE_DUPLICATE.has(errcode));
+}
+
+function isAway(error: unknown): boolean {
+  const { errno, errcode } = fieldsOf(error);
+  if (isDisconnect(error) || FULL_OR_READ_ONLY.has(Number(errno))) return true;
+  return typeof errcode === 'number' && SQLITE_AWAY.has(errcode & 0xff);
+}
+
+/** Turns a driver's error into ours. Typed errors pass unchanged. */
+export function describe(error: unknown): TaskRunnerError {
+  if (error instanceof TaskRunnerError) return error;
+  if (isTransient(error)) return new LockTimeout(error);
+  if (isAway(error)) return new Unavailable('The database does not answer. Repeat the request shortly.', { cause: error });
+  return new DatabaseError(error, isDuplicate(error));
+}

@@ -1,0 +1,155 @@
+/**
+ * Opens the database a URL names: the TypeORM data source for entities, migrations and cold paths, and the port for
+ * everything else. Waits for a server that is still starting, for a bounded time, because in a cluster nobody starts first.
+ */
+import mysql from 'mysql2';
+import { DataSource, type EntitySchema } from 'typeorm';
+import { InvalidConfiguration, Unavailable } from '@app/errors';
+import { pause } from '@app/lifecycle';
+import type { Database } from './database.js';
+import type { Engine } from './dialect.js';
+import { MIGRATIONS } from './migrations/index.js';
+import { MysqlDatabase } from './mysql-database.js';
+import { createSessionPool, type SessionSettings } from './mysql-pool.js';
+import { SqliteDatabase } from './sqlite-database.js';
+import { SqliteHandle, typeormDriver } from './sqlite-handle.js';
+
+/** Makes the entity of one engine; the stores export these. */
+export type EntityFactory = (engine: Engine) => EntitySchema;
+
+export interface DatabaseOptions {
+  url: string;
+  entities: readonly EntityFactory[];
+  poolSize: number;
+  connectTimeoutMs: number;
+  acquireTimeoutMs: number;
+  statementTimeoutMs: number;
+  lockTimeoutMs: number;
+  tls: 'off' | 'verify';
+  /** Makes the database itself where the server has none of that name; for the migration, not for the roles. */
+  createDatabase?: boolean;
+  /** How long to wait for a server that does not answer yet, in ms. */
+  bootTimeoutMs: number;
+  random?: () => number;
+  /** Told about each failed try to connect. */
+  onWaiting?: (error: unknown) => void;
+}
+
+export interface OpenDatabase {
+  database: Database;
+  dataSource: DataSource;
+  engine: Engine;
+}
+
+const COLD_POOL_SIZE = 4;
+const WAITING_FOR_CONNECTION_MAX = 1_000;
+const RETRY_PAUSE_MS = 500;
+const ANSWER_MS = 5_000;
+/** How much longer than the server's own limit to wait for an answer, in ms. */
+const ANSWER_MARGIN_MS = 2_000;
+const MINIMUM: Readonly<Record<'mysql' | 'mariadb', readonly [number, number]>> = { mysql: [8, 0], mariadb: [10, 6] };
+
+/** Throws InvalidConfiguration for a file or server that cannot be used, Unavailable when none answered in time. */
+export async function openDatabase(options: DatabaseOptions): Promise<OpenDatabase> {
+  return options.url.startsWith('sqlite:') ? openSqlite(options) : openMysql(options);
+}
+
+async function openSqlite(options: DatabaseOptions): Promise<OpenDatabase> {
+  const path = options.url.slice('sqlite:'.length);
+  const handle = new SqliteHandle(path);
+  const dataSource = new DataSource({
+    type: 'better-sqlite3',
+    database: path,
+    driver: typeormDriver(handle),
+    entities: options.entities.map((make) => make('sqlite')),
+    migrations: [...MIGRATIONS],
+    migrationsTableName: 'migrations',
+  });
+  await dataSource.initialize();
+  return { database: new SqliteDatabase(handle, dataSource), dataSource, engine: 'sqlite' };
+}
+
+async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
+  const url = new URL(options.url);
+  const session: SessionSettings = { statementTimeoutMs: options.statementTimeoutMs, lockTimeoutMs: options.lockTimeoutMs };
+  const server = {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? 3306 : Number(url.port),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    database: decodeURIComponent(url.pathname.slice(1)),
+    connectTimeout: options.connectTimeoutMs,
+    waitForConnections: true,
+    queueLimit: WAITING_FOR_CONNECTION_MAX,
+    ...(options.tls === 'verify' ? { ssl: { rejectUnauthorized: true } } : {}),
+  };
+  const engine = await waitForEngine(options.createDatabase === true ? { ...server, database: undefined } : server, options);
+  if (options.createDatabase === true) await ask(server, `CREATE DATABASE IF NOT EXISTS ${mysql.escapeId(server.database)}`, true);
+  const dataSource = new DataSource({
+    type: engine,
+    database: server.database,
+    supportBigNumbers: true,
+    bigNumberStrings: false,
+    driver: { createPool: () => createSessionPool({ ...server, connectionLimit: COLD_POOL_SIZE }, session) },
+    entities: options.entities.map((make) => make(engine)),
+    migrations: [...MIGRATIONS],
+    migrationsTableName: 'migrations',
+  });
+  await dataSource.initialize();
+  const pool = createSessionPool({ ...server, connectionLimit: options.poolSize, multipleStatements: true }, session);
+  const limits = { acquireMs: options.acquireTimeoutMs, answerMs: options.statementTimeoutMs + ANSWER_MARGIN_MS };
+  return { database: new MysqlDatabase(pool, dataSource, engine, limits, options.random ?? Math.random), dataSource, engine };
+}
+
+/** Connects until the server answers, and tells which of the two families it is. */
+async function waitForEngine(server: mysql.ConnectionOptions, options: DatabaseOptions): Promise<'mysql' | 'mariadb'> {
+  const deadline = performance.now() + options.bootTimeoutMs;
+  for (;;) {
+    try {
+      return engineOf(String((await ask(server, 'SELECT VERSION() AS version'))[0]?.['version']));
+    } catch (error) {
+      if (error instanceof InvalidConfiguration) throw error;
+      if (isRefusal(error)) throw new InvalidConfiguration([`DATABASE_URL: the server refuses: ${(error as Error).message}`]);
+      if (performance.now() > deadline) throw new Unavailable('The database did not answer while this process started.', { cause: error });
+      options.onWaiting?.(error);
+      await pause(RETRY_PAUSE_MS);
+    }
+  }
+}
+
+/** One statement on a connection of its own, with or without a database selected. */
+async function ask(server: mysql.ConnectionOptions, text: string, noDatabase = false): Promise<mysql.RowDataPacket[]> {
+  const connection = mysql.createConnection(noDatabase ? { ...server, database: undefined } : server);
+  try {
+    return await new Promise<mysql.RowDataPacket[]>((resolve, reject) => {
+      connection.on('error', reject);
+      connection.query<mysql.RowDataPacket[]>({ sql: text, timeout: ANSWER_MS }, (error, rows) => {
+        if (error === null) resolve(rows);
+        else reject(error);
+      });
+    });
+  } finally {
+    connection.destroy();
+  }
+}
+
+function engineOf(version: string): 'mysql' | 'mariadb' {
+  const engine = version.includes('MariaDB') ? 'mariadb' : 'mysql';
+  const [major = 0, minor = 0] = version
+    .replace(/^5\.5\.5-/, '')
+    .split('.')
+    .map(Number);
+  const [wantedMajor, wantedMinor] = MINIMUM[engine];
+  if (major < wantedMajor || (major === wantedMajor && minor < wantedMinor)) {
+    throw new InvalidConfiguration([
+      `DATABASE_URL: the server is ${engine} ${major}.${minor}; MySQL 8.4 or MariaDB 10.11 and newer are supported.`,
+    ]);
+  }
+  return engine;
+}
+
+/** Wrong password, no such database: waiting will not help. */
+function isRefusal(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code;
+  return code === 'ER_ACCESS_DENIED_ERROR' || code === 'ER_DBACCESS_DENIED_ERROR' || code === 'ER_BAD_DB_ERROR';
+}

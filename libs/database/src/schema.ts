@@ -1,0 +1,56 @@
+/**
+ * Brings the schema up to date, or refuses to run on one that is not. A process that met a schema it does not know would
+ * write rows the schema's own code does not expect, so both "too old" and "too new" end the boot with the way out.
+ */
+import type { DataSource } from 'typeorm';
+import { InvalidConfiguration, Unavailable } from '@app/errors';
+
+const LOCK = 'taskrunnerx.migrate';
+const LOCK_WAIT_SECONDS = 60;
+
+/** Runs what is missing; returns the names. Several processes may try at once: a named lock lets one through at a time. */
+export async function migrate(dataSource: DataSource): Promise<string[]> {
+  if (dataSource.options.type === 'better-sqlite3') return names(await dataSource.runMigrations({ transaction: 'each' }));
+  const holder = dataSource.createQueryRunner();
+  try {
+    const [row] = (await holder.query(`SELECT GET_LOCK('${LOCK}', ${LOCK_WAIT_SECONDS}) AS held`)) as { held: unknown }[];
+    if (Number(row?.held) !== 1)
+      throw new Unavailable('Another process has been migrating this database for a minute. Try again when it is done.');
+    try {
+      return names(await dataSource.runMigrations({ transaction: 'none' }));
+    } finally {
+      await holder.query(`SELECT RELEASE_LOCK('${LOCK}')`);
+    }
+  } finally {
+    await holder.release();
+  }
+}
+
+const names = (migrations: readonly { name: string }[]): string[] => migrations.map((migration) => migration.name);
+
+/** Throws InvalidConfiguration where the schema is older or newer than this build. */
+export async function assertSchema(dataSource: DataSource): Promise<void> {
+  const known = new Set(dataSource.migrations.map((migration) => migration.name ?? migration.constructor.name));
+  const applied = await appliedMigrations(dataSource);
+  const missing = [...known].filter((name) => !applied.has(name));
+  const unknown = [...applied].filter((name) => !known.has(name));
+  if (unknown.length > 0) {
+    throw new InvalidConfiguration([
+      `DATABASE_URL: the schema is newer than this build (it has ${unknown.join(', ')}). Run the build that made it, or a newer one.`,
+    ]);
+  }
+  if (missing.length > 0) {
+    throw new InvalidConfiguration([`DATABASE_URL: the schema lacks ${missing.join(', ')}. Run: npm run migrate`]);
+  }
+}
+
+async function appliedMigrations(dataSource: DataSource): Promise<Set<string>> {
+  const runner = dataSource.createQueryRunner();
+  try {
+    if (!(await runner.hasTable('migrations'))) return new Set();
+    const found = (await runner.query('SELECT name FROM migrations')) as { name: string }[];
+    return new Set(found.map((row) => row.name));
+  } finally {
+    await runner.release();
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * SQL as a value: a text with `?` and the values for it, made by the `sql` tag. Whatever is interpolated becomes a bound
+ * value unless it is itself such a fragment, so there is no way to splice a string into a statement by accident.
+ */
+
+export type SqlValue = string | number | Buffer | null;
+
+export interface Sql {
+  readonly text: string;
+  readonly values: readonly SqlValue[];
+}
+
+function isSql(part: SqlValue | Sql): part is Sql {
+  return typeof part === 'object' && part !== null && 'text' in part && 'values' in part;
+}
+
+/** Builds a statement or a fragment of one. */
+export function sql(strings: TemplateStringsArray, ...parts: readonly (SqlValue | Sql)[]): Sql {
+  let text = strings[0] ?? '';
+  const values: SqlValue[] = [];
+  parts.forEach((part, index) => {
+    if (isSql(part)) {
+      text += part.text;
+      for (const value of part.values) values.push(value);
+    } else {
+      text += '?';
+      values.push(part);
+    }
+    text += strings[index + 1] ?? '';
+  });
+  return { text, values };
+}
+
+/** `?, ?, ?` for IN lists. An empty list is a programming error: IN () is no SQL, and "no ids" must not mean "all". */
+export function list(values: readonly SqlValue[]): Sql {
+  if (values.length === 0) throw new RangeError('an SQL list needs at least one value');
+  return { text: `?${', ?'.repeat(values.length - 1)}`, values };
+}
+
+/** `(?, ?), (?, ?)` for multi-row inserts; a cell may be a fragment, such as the database's now(). */
+export function rows(table: readonly (readonly (SqlValue | Sql)[])[]): Sql {
+  if (table.length === 0) throw new RangeError('an SQL insert needs at least one row');
+  const values: SqlValue[] = [];
+  const text = table
+    .map((row) => {
+      const cells = row.map((cell) => {
+        if (!isSql(cell)) {
+          values.push(cell);
+          return '?';
+        }
+        for (const value of cell.values) values.push(value);
+        return cell.text;
+      });
+      return `(${cells.join(', ')})`;
+    })
+    .join(', ');
+  return { text, values };
+}
+
+/** Puts fragments side by side. */
+export function join(parts: readonly Sql[], separator: string): Sql {
+  return { text: parts.map((part) => part.text).join(separator), values: parts.flatMap((part) => part.values) };
+}
