@@ -1,0 +1,119 @@
+/**
+ * Reads one queue for one worker. The connection is its own, because a blocking read occupies it; after any error it is thrown
+ * away and the next read makes a new one. The consumer group is made on the way in, from the start of the stream and never
+ * from its end (`$` would skip what was rung before the group existed), and made again whenever Redis says it is gone.
+ */
+import { within } from '@app/lifecycle';
+import type { Delivery, DoorbellReader, ReadOptions } from './doorbell.js';
+import { GROUP, type Keys } from './keys.js';
+import { LANES, type Lane } from './lanes.js';
+import { connect, ready, type RedisConnection, type RedisSettings } from './redis-connection.js';
+import { deliveriesOf } from './redis-replies.js';
+
+/** How much longer than BLOCK to wait for the answer before the connection counts as dead, in ms. */
+const ANSWER_MARGIN_MS = 2_000;
+
+export type Finish = (deliveries: readonly Delivery[]) => Promise<void>;
+
+export class RedisReader implements DoorbellReader {
+  private connection: RedisConnection | null = null;
+  private grouped = false;
+  private closed = false;
+  /** Tasks per entry lately: COUNT counts entries, the caller counts tasks. */
+  private packing = 1;
+  private readonly laneOfKey: Map<string, Lane>;
+
+  constructor(
+    private readonly queue: string,
+    private readonly consumer: string,
+    private readonly keys: Keys,
+    private readonly settings: RedisSettings,
+    readonly finish: Finish,
+  ) {
+    this.laneOfKey = new Map(LANES.map((lane) => [keys.stream(queue, lane), lane]));
+  }
+
+  async read(options: ReadOptions): Promise<Delivery[]> {
+    const onAbort = (): void => {
+      this.discard();
+    };
+    options.signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const connection = await this.connected();
+      const found: Delivery[] = [];
+      let room = options.tasks;
+      for (const lane of options.lanes) {
+        if (room <= 0) break;
+        const batch = await this.readGroup(connection, [lane], Math.max(1, Math.floor(room / this.packing)), 0);
+        const tasks = batch.reduce((sum, delivery) => sum + delivery.ids.length, 0);
+        if (batch.length > 0) this.packing = Math.max(1, tasks / batch.length);
+        room -= tasks;
+        found.push(...batch);
+      }
+      if (found.length > 0 || options.blockMs === 0 || options.signal.aborted) return found;
+      return await this.readGroup(connection, options.lanes, 1, options.blockMs);
+    } catch (error) {
+      this.discard();
+      if (options.signal.aborted || this.closed) return [];
+      throw error;
+    } finally {
+      options.signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  close(): Promise<void> {
+    this.closed = true;
+    this.discard();
+    return Promise.resolve();
+  }
+
+  private async connected(): Promise<RedisConnection> {
+    if (this.connection === null) {
+      this.grouped = false;
+      this.connection = connect(this.settings, true);
+    }
+    await ready(this.connection, this.settings.connectTimeoutMs);
+    if (!this.grouped) await this.makeGroups(this.connection);
+    return this.connection;
+  }
+
+  private async makeGroups(connection: RedisConnection): Promise<void> {
+    for (const lane of LANES) {
+      try {
+        await within(
+          connection.call('XGROUP', 'CREATE', this.keys.stream(this.queue, lane), GROUP, '0', 'MKSTREAM'),
+          this.settings.commandTimeoutMs,
+          'XGROUP',
+        );
+      } catch (error) {
+        if (!String(error).includes('BUSYGROUP')) throw error;
+      }
+    }
+    this.grouped = true;
+  }
+
+  private async readGroup(connection: RedisConnection, lanes: readonly Lane[], count: number, blockMs: number): Promise<Delivery[]> {
+    const streams = lanes.map((lane) => this.keys.stream(this.queue, lane));
+    const block = blockMs > 0 ? ['BLOCK', String(blockMs)] : [];
+    const newest = streams.map(() => '>');
+    const reading = connection.callBuffer(
+      'XREADGROUP',
+      'GROUP',
+      GROUP,
+      this.consumer,
+      'COUNT',
+      String(count),
+      ...block,
+      'STREAMS',
+      ...streams,
+      ...newest,
+    );
+    const reply = await within(reading, blockMs + this.settings.commandTimeoutMs + ANSWER_MARGIN_MS, 'XREADGROUP');
+    return deliveriesOf(reply, this.queue, (key) => this.laneOfKey.get(key));
+  }
+
+  private discard(): void {
+    this.connection?.disconnect();
+    this.connection = null;
+  }
+}
