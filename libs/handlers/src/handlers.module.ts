@@ -1,0 +1,52 @@
+/**
+ * Gathers the handlers of a process from their three sources: definitions handed in, modules of a folder, and providers
+ * marked with `@TaskHandler`. The first two are registered while the module is made, the third when every provider has its
+ * instance; so the registry is complete from `onApplicationBootstrap` on, and a name taken twice ends the boot.
+ */
+import { Inject, Injectable, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
+import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
+import type { HandlerDefinition } from './definition.js';
+import { discoverHandlers } from './discover-handlers.js';
+import { loadHandlersFrom } from './load-handlers.js';
+import { HandlerRegistry } from './registry.js';
+
+export interface HandlersOptions {
+  /** Handlers that belong to the program. */
+  definitions: readonly HandlerDefinition[];
+  /** A folder of modules with more handlers, or null. */
+  directory: string | null;
+}
+
+@Injectable()
+class HandlerDiscovery implements OnModuleInit {
+  constructor(
+    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
+    @Inject(HandlerRegistry) private readonly registry: HandlerRegistry,
+  ) {}
+
+  onModuleInit(): void {
+    for (const { definition, origin } of discoverHandlers(this.discovery)) this.registry.register(definition, origin);
+  }
+}
+
+@Module({})
+export class HandlersModule {
+  /** Exports `HandlerRegistry` to the whole application. */
+  static forRoot(options: HandlersOptions): DynamicModule {
+    return {
+      module: HandlersModule,
+      global: true,
+      imports: [DiscoveryModule],
+      providers: [{ provide: HandlerRegistry, useFactory: () => fillRegistry(options) }, HandlerDiscovery],
+      exports: [HandlerRegistry],
+    };
+  }
+}
+
+async function fillRegistry({ definitions, directory }: HandlersOptions): Promise<HandlerRegistry> {
+  const registry = new HandlerRegistry();
+  for (const definition of definitions) registry.register(definition, 'the program itself');
+  const loaded = directory === null ? [] : await loadHandlersFrom(directory);
+  for (const { definition, origin } of loaded) registry.register(definition, origin);
+  return registry;
+}

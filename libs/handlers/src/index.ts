@@ -1,0 +1,11 @@
+export { DuplicateHandler, HandlersNotLoaded, InvalidHandler } from './boot-errors.js';
+export { defineHandler } from './define-handler.js';
+export type { HandlerBackoff, HandlerDefinition, HandlerLogger, HandlerRetry, TaskContext } from './definition.js';
+export { describeFailure, type FailureDescription } from './describe-failure.js';
+export { discoverHandlers } from './discover-handlers.js';
+export { HandlersModule, type HandlersOptions } from './handlers.module.js';
+export { loadHandlersFrom, type LoadedHandler } from './load-handlers.js';
+export { HandlerRegistry, type FoundHandler } from './registry.js';
+export { serialiseResult, type SerialisedResult } from './serialise-result.js';
+export { TaskHandler, type TaskHandlerOptions } from './task-handler.js';
+export { PermanentError, RetryableError, type ThrownDetails } from './thrown-errors.js';

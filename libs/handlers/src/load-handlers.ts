@@ -1,0 +1,83 @@
+/**
+ * Loads the user's own handlers from a folder. Every `.js` and `.mjs` file in it (not in folders below) is a module whose
+ * default export is one handler or a list of them. A module that cannot be loaded ends the boot and is named by its file
+ * name only; the cause, with its paths, goes to the log.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, extname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { HandlersNotLoaded } from './boot-errors.js';
+import { checkDefinition } from './check-definition.js';
+import { describeFailure } from './describe-failure.js';
+import type { HandlerDefinition } from './definition.js';
+
+export interface LoadedHandler {
+  readonly definition: HandlerDefinition;
+  /** The file name. */
+  readonly origin: string;
+}
+
+/**
+ * @param directory path of the folder; a relative one starts at the working directory.
+ * @throws HandlersNotLoaded where the folder or a module cannot be loaded.
+ * @throws InvalidHandler where a module exports something else than handlers.
+ */
+export async function loadHandlersFrom(directory: string): Promise<LoadedHandler[]> {
+  const loaded: LoadedHandler[] = [];
+  for (const file of await moduleFiles(resolve(directory))) loaded.push(...(await loadModule(file)));
+  return loaded;
+}
+
+/** Hidden names are skipped: Kubernetes keeps the real files of a mounted volume in folders that begin with two dots. */
+async function moduleFiles(directory: string): Promise<string[]> {
+  const files: string[] = [];
+  try {
+    for (const name of (await readdir(directory)).sort()) {
+      const isModule = !name.startsWith('.') && ['.js', '.mjs'].includes(extname(name));
+      if (isModule && (await stat(join(directory, name))).isFile()) files.push(join(directory, name));
+    }
+  } catch (error) {
+    const { code } = describeFailure(error);
+    throw new HandlersNotLoaded(`HANDLERS_DIR names a folder that cannot be read (${code}). Correct it, or remove the variable.`, error);
+  }
+  return files;
+}
+
+async function loadModule(file: string): Promise<LoadedHandler[]> {
+  const origin = basename(file);
+  const exported = defaultExport(await importModule(file, origin));
+  if (exported === undefined) {
+    throw new HandlersNotLoaded(`${origin} has no default export. Write "export default { name: '…', run(payload, context) { … } }".`);
+  }
+  const definitions: readonly unknown[] = Array.isArray(exported) ? exported : [exported];
+  return definitions.map((definition) => {
+    checkDefinition(definition, origin);
+    return { definition, origin };
+  });
+}
+
+async function importModule(file: string, origin: string): Promise<unknown> {
+  try {
+    return await import(pathToFileURL(file).href);
+  } catch (error) {
+    throw new HandlersNotLoaded(`${origin} could not be loaded: ${withoutPaths(describeFailure(error).message)}`, error);
+  }
+}
+
+/** The default export; a CommonJS module that a compiler wrote keeps its own one level deeper. */
+function defaultExport(module: unknown): unknown {
+  const exported = propertyOf(module, 'default');
+  return propertyOf(exported, '__esModule') === true ? propertyOf(exported, 'default') : exported;
+}
+
+function propertyOf(target: unknown, name: string): unknown {
+  return typeof target === 'object' && target !== null ? (Reflect.get(target, name) as unknown) : undefined;
+}
+
+/** Keeps the last part of every path. */
+function withoutPaths(message: string): string {
+  return message.replace(
+    /(?<![\w@.])(?:file:\/\/)?(?:[A-Za-z]:|\.{1,2})?(?:[\\/][^\s'"():;,\\/]+)+/g,
+    (path) => path.split(/[\\/]/).at(-1) ?? '',
+  );
+}

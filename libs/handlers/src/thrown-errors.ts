@@ -1,0 +1,41 @@
+/**
+ * What a handler may throw to say more than "it failed". Neither class is needed: any error with `name` "PermanentError" or
+ * `retryable: false`, and any with a number `retryAfterMs`, is understood the same way.
+ */
+
+export interface ThrownDetails {
+  /** Shown as `lastError.code`; 1 to 64 of `[A-Za-z0-9._:-]`. */
+  code?: string;
+  cause?: unknown;
+}
+
+/** Trying again is pointless: the task fails at once, whatever its retry budget. */
+export class PermanentError extends Error {
+  readonly code: string | undefined;
+  readonly retryable = false;
+
+  constructor(message: string, { code, cause }: ThrownDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'PermanentError';
+    this.code = code;
+  }
+}
+
+/** Try again, and where `retryAfterMs` is given not before that many milliseconds, in place of the policy's own pause. */
+export class RetryableError extends Error {
+  readonly code: string | undefined;
+  readonly retryable = true;
+  readonly retryAfterMs: number | undefined;
+
+  constructor({
+    message = 'The handler asked to be tried again.',
+    retryAfterMs,
+    code,
+    cause,
+  }: ThrownDetails & { message?: string; retryAfterMs?: number } = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'RetryableError';
+    this.code = code;
+    this.retryAfterMs = retryAfterMs;
+  }
+}

@@ -1,0 +1,47 @@
+export { TaskCanceller } from './cancel.js';
+export { TaskClaimer, type Backlog, type ClaimedTask } from './claim.js';
+export { TASK_ENTITIES } from './entities.js';
+export { TaskExpirer } from './expire.js';
+export { TaskProgressWriter } from './progress.js';
+export { TaskPromoter } from './promote.js';
+export { HistoryPruner, type Retention } from './prune.js';
+export { EVERY_TENANT, Queues, type Pause } from './queues.js';
+export { heartbeatLatency, TaskReader } from './read.js';
+export { TaskReconciler } from './reconcile.js';
+export { TaskRetrier } from './retry.js';
+export { Ringer } from './ring.js';
+export { TaskSettler, type Settled } from './settle.js';
+export { type Settlement, type Verdict } from './settle.sql.js';
+export {
+  FAILURE_REASONS,
+  isFinal,
+  mayMove,
+  MOVES,
+  TASK_STATES,
+  type AttemptOutcome,
+  type FailureReason,
+  type TaskState,
+} from './states.js';
+export { TaskSubmitter } from './submit.js';
+export { TaskSweeper } from './sweep.js';
+export {
+  BACKOFFS,
+  TASK_LIMITS,
+  type AttemptView,
+  type Backoff,
+  type IdempotencyClaim,
+  type NewTask,
+  type QueueView,
+  type RetryPolicy,
+  type Submitted,
+  type TaskError,
+  type TaskFilter,
+  type TaskPage,
+  type TaskView,
+  type WorkerView,
+} from './task.js';
+export { idBytes, idText, TaskIds } from './task-id.js';
+export { TaskWaiter } from './wait.js';
+export { Workers, type Registration } from './workers.js';
+export { RunnableNames, TasksModule } from './tasks.module.js';
+export { takeOver } from './take-over.js';

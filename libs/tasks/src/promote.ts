@@ -1,0 +1,51 @@
+/**
+ * Puts due tasks into the queue: `scheduled` and `retrying` to `queued` when their run timer is due. Any number of schedulers
+ * may do it at once; each skips the timers that another holds. The timer goes in the same transaction as the move, so a task
+ * waits for exactly one timer and never for none.
+ */
+import { list, sql, type Database } from '@app/database';
+import { laneAt } from '@app/queue';
+import type { Ringable, Ringer } from './ring.js';
+
+const PAGE = 500;
+
+export class TaskPromoter {
+  constructor(
+    private readonly database: Database,
+    private readonly ringer: Ringer,
+  ) {}
+
+  /** Promotes up to a page; returns how many timers it took, so that a full page can be followed by another. */
+  async promote(): Promise<{ taken: number; full: boolean }> {
+    const { dialect } = this.database;
+    const outcome = await this.database.transaction(async (transaction) => {
+      const due = await transaction.query<{ task_id: Buffer }>(
+        sql`SELECT task_id FROM timers${dialect.by('ix_timers_due')} WHERE kind = 'run' AND due_at <= ${dialect.now} ORDER BY due_at LIMIT ${PAGE}${dialect.lockFree}`,
+      );
+      if (due.length === 0) return { taken: 0, rung: [] };
+      const ids = due.map((row) => row.task_id).sort(Buffer.compare);
+      const waiting = await transaction.query<{ id: Buffer; tenant: string; queue: string; lane: number }>(
+        sql`SELECT id, tenant, queue, lane FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) AND state IN ('scheduled', 'retrying') AND run_at <= ${dialect.now} ORDER BY id${dialect.lock}`,
+      );
+      const tasks = waiting.map((row): Ringable => ({ id: row.id, tenant: row.tenant, queue: row.queue, lane: laneAt(row.lane) }));
+      const rung = tasks.filter((task) => this.ringer.phaseFor(task) === 'live');
+      const unrung = tasks.filter((task) => !rung.includes(task));
+      const move = (phase: 'live' | 'unrung', members: readonly Ringable[]) => {
+        const rungAt = phase === 'live' ? dialect.now : sql`0`;
+        return members.length === 0
+          ? []
+          : [
+              sql`UPDATE tasks${dialect.byPrimary} SET state = 'queued', phase = ${phase}, rung_at = ${rungAt}, updated_at = ${dialect.now} WHERE id IN (${list(members.map(({ id }) => id))}) AND state IN ('scheduled', 'retrying')`,
+            ];
+      };
+      await transaction.commitWith([
+        ...move('live', rung),
+        ...move('unrung', unrung),
+        sql`DELETE FROM timers WHERE kind = 'run' AND task_id IN (${list(ids)})`,
+      ]);
+      return { taken: due.length, rung };
+    });
+    await this.ringer.ring(outcome.rung);
+    return { taken: outcome.taken, full: outcome.taken === PAGE };
+  }
+}

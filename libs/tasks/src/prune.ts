@@ -1,0 +1,99 @@
+/**
+ * Deletes history that is older than its retention, oldest first and a small page at a time, so that it never holds locks the
+ * hot path waits for. It walks the primary key (ids are in time order) and remembers where it was; a lap that reached the
+ * present starts over.
+ */
+import { list, sql, type Database } from '@app/database';
+import type { FinalState, TaskPhase } from './states.js';
+import { idFloor } from './task-id.js';
+
+const EXAMINED = 2_000;
+const PAGE = 500;
+
+export interface Retention {
+  /** How long a finished task is kept, in ms. */
+  readonly tasks: Readonly<Record<FinalState, number>>;
+  readonly idempotencyMs: number;
+  /** How long the row of a worker that is gone is kept, in ms. */
+  readonly workersMs: number;
+}
+
+export class HistoryPruner {
+  private cursor: Buffer = Buffer.alloc(16);
+
+  constructor(
+    private readonly database: Database,
+    private readonly retention: Retention,
+  ) {}
+
+  /** One page of tasks, keys and workers; `again` while there is more to walk. */
+  async prune(): Promise<{ deleted: number; again: boolean }> {
+    const now = await this.databaseNow();
+    const tasks = await this.pruneTasks(now);
+    const keys = await this.pruneKeys(now);
+    await this.pruneWorkers(now);
+    await this.pruneCancels();
+    return { deleted: tasks.deleted + keys, again: tasks.again || keys === PAGE };
+  }
+
+  private async pruneTasks(now: number): Promise<{ deleted: number; again: boolean }> {
+    const shortest = Math.min(...Object.values(this.retention.tasks));
+    const rows = await this.database.query<{ id: Buffer; phase: TaskPhase; finished_at: number }>(
+      sql`SELECT id, phase, finished_at FROM tasks${this.database.dialect.byPrimary} WHERE id > ${this.cursor} AND id < ${idFloor(now - shortest)} ORDER BY id LIMIT ${EXAMINED}`,
+    );
+    const old = rows
+      .filter(({ phase, finished_at: finishedAt }) => {
+        const keepMs = (this.retention.tasks as Partial<Record<TaskPhase, number>>)[phase];
+        return keepMs !== undefined && finishedAt > 0 && finishedAt < now - keepMs;
+      })
+      .map(({ id }) => id);
+    for (let from = 0; from < old.length; from += PAGE) await this.deleteTasks(old.slice(from, from + PAGE));
+    const full = rows.length === EXAMINED;
+    this.cursor = full ? (rows.at(-1)?.id ?? Buffer.alloc(16)) : Buffer.alloc(16);
+    return { deleted: old.length, again: full };
+  }
+
+  private async deleteTasks(ids: readonly Buffer[]): Promise<void> {
+    const members = list(ids);
+    await this.database.batch([
+      sql`DELETE FROM attempts WHERE task_id IN (${members})`,
+      sql`DELETE FROM timers WHERE task_id IN (${members})`,
+      sql`DELETE FROM task_tags WHERE task_id IN (${members})`,
+      sql`DELETE FROM task_progress WHERE task_id IN (${members})`,
+      sql`DELETE FROM cancel_requests WHERE task_id IN (${members})`,
+      sql`DELETE FROM tasks WHERE id IN (${members}) AND finished_at > 0`,
+    ]);
+  }
+
+  private async pruneKeys(now: number): Promise<number> {
+    const rows = await this.database.query<{ tenant: string; key_hash: Buffer }>(
+      sql`SELECT tenant, key_hash FROM idempotency_keys WHERE created_at < ${now - this.retention.idempotencyMs} ORDER BY created_at LIMIT ${PAGE}`,
+    );
+    const byTenant = new Map<string, Buffer[]>();
+    for (const { tenant, key_hash: hash } of rows) byTenant.set(tenant, [...(byTenant.get(tenant) ?? []), hash]);
+    for (const [tenant, hashes] of byTenant) {
+      await this.database.execute(sql`DELETE FROM idempotency_keys WHERE tenant = ${tenant} AND key_hash IN (${list(hashes)})`);
+    }
+    return rows.length;
+  }
+
+  private async pruneWorkers(now: number): Promise<void> {
+    await this.database.execute(
+      sql`DELETE FROM workers WHERE state IN ('stopped', 'lost') AND heartbeat_at < ${now - this.retention.workersMs}`,
+    );
+  }
+
+  /** A request that its task outran: the outcome was committed first. */
+  private async pruneCancels(): Promise<void> {
+    const rows = await this.database.query<{ task_id: Buffer }>(
+      sql`SELECT c.task_id FROM cancel_requests c JOIN tasks t ON t.id = c.task_id WHERE t.finished_at > 0 LIMIT ${PAGE}`,
+    );
+    if (rows.length === 0) return;
+    await this.database.execute(sql`DELETE FROM cancel_requests WHERE task_id IN (${list(rows.map((row) => row.task_id))})`);
+  }
+
+  private async databaseNow(): Promise<number> {
+    const [row] = await this.database.query<{ now: number }>(sql`SELECT ${this.database.dialect.now} AS now`);
+    return Number(row?.now);
+  }
+}

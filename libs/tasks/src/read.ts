@@ -1,0 +1,135 @@
+/**
+ * Reads tasks for people. Every statement carries the tenant: what belongs to another one is not there. Lists use keyset
+ * paging on (tenant, ended, id) and look at a bounded number of rows per call, so that a filter nobody matches costs a page
+ * and not a table scan; the page says where to go on.
+ */
+import { join, list, sql, type Database, type Row, type Sql } from '@app/database';
+import { NotFound } from '@app/errors';
+import type { AttemptRow, TaskRow } from './entities.js';
+import type { AttemptView, TaskFilter, TaskPage, TaskView } from './task.js';
+import { idBytes, idFloor, idText } from './task-id.js';
+import { viewOf, type Extras } from './view.js';
+
+/** Rows that one list call may look at. */
+const EXAMINED_MAX = 5_000;
+const ENDS = ['none', 'failed', 'cancelled', 'expired'] as const;
+const EXCEPTIONAL = new Set<string>(['failed', 'cancelled', 'expired']);
+const ID_MAX = Buffer.alloc(16, 0xff);
+
+export class TaskReader {
+  constructor(private readonly database: Database) {}
+
+  /** Throws NotFound, also for another tenant's task. */
+  async get(tenant: string, id: string): Promise<TaskView> {
+    const bytes = idBytes(id);
+    const view = bytes === null ? null : await this.find(tenant, bytes);
+    if (view === null) throw new NotFound('task');
+    return view;
+  }
+
+  async find(tenant: string, id: Buffer): Promise<TaskView | null> {
+    const found = await this.database.query<TaskRow>(sql`SELECT * FROM tasks WHERE id = ${id} AND tenant = ${tenant}`);
+    const [view] = await this.views(found);
+    return view ?? null;
+  }
+
+  /** The attempts of a task, oldest first. Throws NotFound. */
+  async attempts(tenant: string, id: string): Promise<AttemptView[]> {
+    const bytes = idBytes(id);
+    if (bytes === null) throw new NotFound('task');
+    const owned = await this.database.query(sql`SELECT 1 AS yes FROM tasks WHERE id = ${bytes} AND tenant = ${tenant}`);
+    if (owned.length === 0) throw new NotFound('task');
+    const found = await this.database.entities((manager) =>
+      manager.getRepository<AttemptRow>('Attempt').find({ where: { task_id: bytes }, order: { attempt: 'ASC' } }),
+    );
+    return found.map((row) => ({
+      attempt: row.attempt,
+      outcome: row.outcome,
+      workerId: idText(Buffer.from(row.worker_id)),
+      startedAt: row.started_at,
+      finishedAt: row.finished_at,
+      error: row.error_code === '' ? null : { code: row.error_code, message: row.error_message },
+      result: row.result === null ? null : (JSON.parse(row.result) as unknown),
+    }));
+  }
+
+  /** Newest first. `limit` 1 … 200; `cursor` is a `nextCursor` of the same filter. */
+  async list(tenant: string, filter: TaskFilter, page: { limit: number; cursor: string | null }): Promise<TaskPage> {
+    const before = page.cursor === null ? this.upper(filter) : idBytes(page.cursor);
+    if (before === null) return { items: [], nextCursor: null };
+    const after = filter.createdAfter === undefined ? Buffer.alloc(16) : idFloor(filter.createdAfter);
+    const narrowed =
+      filter.name !== undefined || filter.queue !== undefined || (filter.state !== undefined && !EXCEPTIONAL.has(filter.state));
+    const most = narrowed ? EXAMINED_MAX : page.limit;
+    const examined =
+      filter.tag === undefined ? this.byTenant(tenant, filter, before, after, most) : this.byTag(tenant, filter.tag, before, after, most);
+    const candidates = await this.database.query<{ id: Buffer }>(examined);
+    const ids = candidates.map((row) => row.id);
+    if (ids.length === 0) return { items: [], nextCursor: null };
+    const matching = await this.matching(tenant, filter, ids, page.limit);
+    const last = matching.length === page.limit ? matching.at(-1)?.id : ids.length === most ? ids.at(-1) : undefined;
+    return { items: await this.views(matching), nextCursor: last === undefined ? null : idText(last) };
+  }
+
+  private upper(filter: TaskFilter): Buffer {
+    return filter.createdBefore === undefined ? ID_MAX : idFloor(filter.createdBefore);
+  }
+
+  /** A range per value of `ended`, each newest first, so that the index gives the order and a dead-letter list is one range. */
+  private byTenant(tenant: string, filter: TaskFilter, before: Buffer, after: Buffer, most: number): Sql {
+    const ends = filter.state === undefined ? ENDS : EXCEPTIONAL.has(filter.state) ? [filter.state] : ['none'];
+    const ranges = ends.map(
+      (ended) =>
+        sql`SELECT * FROM (SELECT id FROM tasks${this.database.dialect.by('ix_tasks_tenant')} WHERE tenant = ${tenant} AND ended = ${ended} AND id < ${before} AND id >= ${after} ORDER BY id DESC LIMIT ${most}) AS r_${{ text: ended, values: [] }}`,
+    );
+    return sql`SELECT id FROM (${join(ranges, ' UNION ALL ')}) AS found ORDER BY id DESC LIMIT ${most}`;
+  }
+
+  private byTag(tenant: string, tag: string, before: Buffer, after: Buffer, most: number): Sql {
+    return sql`SELECT task_id AS id FROM task_tags WHERE tenant = ${tenant} AND tag = ${tag} AND task_id < ${before} AND task_id >= ${after} ORDER BY task_id DESC LIMIT ${most}`;
+  }
+
+  private async matching(tenant: string, filter: TaskFilter, ids: readonly Buffer[], limit: number): Promise<TaskRow[]> {
+    const conditions = [sql`id IN (${list(ids)})`, sql`tenant = ${tenant}`];
+    if (filter.state !== undefined) conditions.push(sql`state = ${filter.state}`);
+    if (filter.name !== undefined) conditions.push(sql`name = ${filter.name}`);
+    if (filter.queue !== undefined) conditions.push(sql`queue = ${filter.queue}`);
+    if (filter.createdAfter !== undefined) conditions.push(sql`created_at >= ${filter.createdAfter}`);
+    if (filter.createdBefore !== undefined) conditions.push(sql`created_at < ${filter.createdBefore}`);
+    return this.database.query<TaskRow>(sql`SELECT * FROM tasks WHERE ${join(conditions, ' AND ')} ORDER BY id DESC LIMIT ${limit}`);
+  }
+
+  private async views(found: readonly TaskRow[]): Promise<TaskView[]> {
+    if (found.length === 0) return [];
+    const ids = list(found.map((row) => row.id));
+    const [attempts, progress, cancels] = await Promise.all([
+      this.database.query<Extras['attempts'][number] & { task_id: Buffer }>(
+        sql`SELECT a.task_id, a.attempt, a.outcome, a.error_code, a.error_message, a.result FROM tasks t JOIN attempts a ON a.task_id = t.id WHERE t.id IN (${ids}) AND (a.attempt = t.attempt OR a.attempt = (SELECT MAX(b.attempt) FROM attempts b WHERE b.task_id = t.id AND b.error_code <> ''))`,
+      ),
+      this.database.query<{ task_id: Buffer; fraction: number; message: string; updated_at: number }>(
+        sql`SELECT task_id, fraction, message, updated_at FROM task_progress WHERE task_id IN (${ids})`,
+      ),
+      this.database.query<{ task_id: Buffer }>(sql`SELECT task_id FROM cancel_requests WHERE task_id IN (${ids})`),
+    ]);
+    return found.map((row) => {
+      const mine = (other: { task_id: Buffer }): boolean => other.task_id.equals(row.id);
+      const step = progress.find(mine);
+      return viewOf(row, {
+        attempts: attempts.filter(mine),
+        progress:
+          step === undefined
+            ? null
+            : { fraction: step.fraction, message: step.message === '' ? null : step.message, updatedAt: step.updated_at },
+        cancelRequested: cancels.some(mine),
+      });
+    });
+  }
+}
+
+/** The latency of the newest finished heartbeat task, in ms, and when it finished; null where none has yet. */
+export async function heartbeatLatency(database: Database): Promise<{ latencyMs: number; finishedAt: number } | null> {
+  const [row] = await database.query<Row & { created_at: number; finished_at: number }>(
+    sql`SELECT created_at, finished_at FROM tasks${database.dialect.by('ix_tasks_tenant')} WHERE tenant = 'system' AND ended = 'none' AND state = 'succeeded' ORDER BY id DESC LIMIT 1`,
+  );
+  return row === undefined ? null : { latencyMs: row.finished_at - row.created_at, finishedAt: row.finished_at };
+}

@@ -1,0 +1,104 @@
+/**
+ * The statements of a settlement. Each moves rows away from `running` only where task, attempt and worker still match: if the
+ * lease is not mine, I do not write. The attempt row is inserted once, here, with the result; the task row keeps its width.
+ */
+import { list, rows, sql, type Dialect, type Sql } from '@app/database';
+import type { ClaimedTask } from './claim.js';
+import type { AttemptOutcome, FailureReason } from './states.js';
+import type { TaskError } from './task.js';
+import { NOBODY } from './task-id.js';
+
+/** What became of an attempt. Pauses are in ms. */
+export type Verdict =
+  | { kind: 'succeeded'; result: string }
+  | { kind: 'retry'; delayMs: number; error: TaskError; timedOut: boolean }
+  | { kind: 'failed'; reason: FailureReason; error: TaskError; timedOut: boolean }
+  | { kind: 'cancelled'; error: TaskError | null }
+  /** Given back without a failure: the worker stops, or lacks the handler (`unhandled`). */
+  | { kind: 'released'; delayMs: number; error: TaskError | null; unhandled: boolean };
+
+export interface Settlement {
+  worker: Buffer;
+  task: ClaimedTask;
+  verdict: Verdict;
+}
+
+/** Moves all successes of one attempt number in one statement. */
+export function succeed(dialect: Dialect, worker: Buffer, attempt: number, ids: readonly Buffer[]): Sql {
+  const ordered = [...ids].sort(Buffer.compare);
+  return sql`UPDATE tasks${dialect.byPrimary} SET state = 'succeeded', phase = 'succeeded', worker_id = ${NOBODY}, finished_at = ${dialect.now}, updated_at = ${dialect.now} WHERE id IN (${list(ordered)}) AND state = 'running' AND worker_id = ${worker} AND attempt = ${attempt}`;
+}
+
+/** Moves one task by any verdict. */
+export function move(dialect: Dialect, { worker, task, verdict }: Settlement): Sql {
+  const mine = sql`WHERE id = ${task.bytes} AND state = 'running' AND worker_id = ${worker} AND attempt = ${task.attempt}`;
+  const { now } = dialect;
+  switch (verdict.kind) {
+    case 'succeeded':
+      return succeed(dialect, worker, task.attempt, [task.bytes]);
+    case 'retry':
+      return sql`UPDATE tasks SET state = 'retrying', phase = 'waiting', worker_id = ${NOBODY}, failures = failures + 1, run_at = ${now} + ${verdict.delayMs}, updated_at = ${now} ${mine}`;
+    case 'failed':
+      return sql`UPDATE tasks SET state = 'failed', phase = 'failed', ended = 'failed', reason = ${verdict.reason}, worker_id = ${NOBODY}, failures = failures + 1, finished_at = ${now}, updated_at = ${now} ${mine}`;
+    case 'cancelled':
+      return sql`UPDATE tasks SET state = 'cancelled', phase = 'cancelled', ended = 'cancelled', worker_id = ${NOBODY}, finished_at = ${now}, updated_at = ${now} ${mine}`;
+    case 'released':
+      return verdict.delayMs > 0
+        ? sql`UPDATE tasks SET state = 'retrying', phase = 'waiting', worker_id = ${NOBODY}, run_at = ${now} + ${verdict.delayMs}, updated_at = ${now} ${mine}`
+        : sql`UPDATE tasks SET state = 'queued', phase = 'unrung', worker_id = ${NOBODY}, run_at = ${now}, rung_at = 0, updated_at = ${now} ${mine}`;
+  }
+}
+
+function outcomeOf(verdict: Verdict): AttemptOutcome {
+  switch (verdict.kind) {
+    case 'succeeded':
+    case 'cancelled':
+    case 'released':
+      return verdict.kind;
+    case 'retry':
+    case 'failed':
+      return verdict.timedOut ? 'timed_out' : 'failed';
+  }
+}
+
+/** One attempt row per settlement. */
+export function recordAttempts(dialect: Dialect, settlements: readonly Settlement[]): Sql {
+  const values = settlements.map(({ worker, task, verdict }) => {
+    const error = verdict.kind === 'succeeded' ? null : verdict.error;
+    const result = verdict.kind === 'succeeded' ? verdict.result : null;
+    return [
+      task.bytes,
+      task.attempt,
+      outcomeOf(verdict),
+      worker,
+      task.startedAt,
+      dialect.now,
+      error?.code ?? '',
+      error?.message ?? '',
+      result,
+    ];
+  });
+  return sql`INSERT INTO attempts (task_id, attempt, outcome, worker_id, started_at, finished_at, error_code, error_message, result) VALUES ${rows(values)}`;
+}
+
+/** Sets the timers that the verdicts ask for; empty where none does. */
+export function setTimers(dialect: Dialect, settlements: readonly Settlement[], unhandledGraceMs: number): Sql[] {
+  const due = settlements.flatMap(({ task, verdict }) =>
+    (verdict.kind === 'retry' || verdict.kind === 'released') && verdict.delayMs > 0
+      ? [[task.bytes, 'run', sql`${dialect.now} + ${verdict.delayMs}`]]
+      : [],
+  );
+  const unhandled = settlements.flatMap(({ task, verdict }) =>
+    verdict.kind === 'released' && verdict.unhandled ? [[task.bytes, 'unhandled', sql`${dialect.now} + ${unhandledGraceMs}`]] : [],
+  );
+  const statements: Sql[] = [];
+  // A retry that is due at once still waits for the promoter: one way into the queue, not two.
+  if (due.length > 0)
+    statements.push(
+      sql`INSERT INTO timers (task_id, kind, due_at) VALUES ${rows(due)}${dialect.overwrite(['task_id', 'kind'], ['due_at'])}`,
+    );
+  // The grace period runs from the first worker that lacked the handler, so a later one does not move it.
+  if (unhandled.length > 0)
+    statements.push(sql`INSERT INTO timers (task_id, kind, due_at) VALUES ${rows(unhandled)}${dialect.keepExisting(['task_id', 'kind'])}`);
+  return statements;
+}

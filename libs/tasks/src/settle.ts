@@ -1,0 +1,193 @@
+/**
+ * Records outcomes. Successes of many tasks share one transaction: the conditional update first, then the attempt rows, and
+ * only if every row still matched. Where one did not, or where a verdict would send a task round again (and a cancel may be
+ * waiting for it), the careful way locks the rows and decides one by one; what is no longer ours is dropped as `fenced`.
+ *
+ * While the database is away outcomes are held here and tried again until it is back or the process must go; what is never
+ * settled runs again elsewhere, which is what a lease is for.
+ */
+import { CommitUnknown, DatabaseError, list, sql, type Database, type Transaction } from '@app/database';
+import { TaskRunnerError } from '@app/errors';
+import { pause } from '@app/lifecycle';
+import { NaturalBatch } from './natural-batch.js';
+import type { Ringer } from './ring.js';
+import { move, recordAttempts, setTimers, succeed, type Settlement } from './settle.sql.js';
+
+const GROUPS_IN_FLIGHT = 2;
+const GROUP_ROWS_MAX = 200;
+const GROUP_BYTES_MAX = 4 * 1024 * 1024;
+const WAITING_MAX = 20_000;
+const ROW_BYTES = 200;
+const HOLD_MS_MIN = 100;
+const HOLD_MS_MAX = 2_000;
+
+/** `fenced`: the task was no longer this worker's, and nothing was written. */
+export type Settled = 'settled' | 'fenced';
+
+class LostRow extends Error {}
+
+export class TaskSettler {
+  private readonly batch: NaturalBatch<Settlement, Settled>;
+  private readonly stopped = new AbortController();
+
+  constructor(
+    private readonly database: Database,
+    private readonly ringer: Ringer,
+    private readonly unhandledGraceMs: number,
+    private readonly onError: (error: unknown) => void,
+  ) {
+    this.batch = new NaturalBatch(
+      {
+        inFlightMax: GROUPS_IN_FLIGHT,
+        rowsMax: GROUP_ROWS_MAX,
+        bytesMax: GROUP_BYTES_MAX,
+        waitingMax: WAITING_MAX,
+        bytesOf: ({ verdict }) => ROW_BYTES + (verdict.kind === 'succeeded' ? verdict.result.length : 0),
+      },
+      (settlements) => this.hold(settlements),
+    );
+  }
+
+  /** Resolves when the outcome is committed or known to be fenced. Rejects only when `stop` gave up waiting for the database. */
+  settle(settlement: Settlement): Promise<Settled> {
+    return this.batch.add(settlement);
+  }
+
+  async drained(): Promise<void> {
+    await this.batch.drained();
+  }
+
+  /** Stops waiting for a database that is away: what is held is rejected, and its tasks run again when the lease ends. */
+  stop(): void {
+    this.stopped.abort();
+  }
+
+  private async hold(settlements: Settlement[]): Promise<(Settled | Error)[]> {
+    for (let wait = HOLD_MS_MIN; ; wait = Math.min(HOLD_MS_MAX, wait * 2)) {
+      try {
+        return await this.record(settlements);
+      } catch (error) {
+        if (!(error instanceof TaskRunnerError) || error.kind !== 'unavailable' || this.stopped.signal.aborted) throw error;
+        this.onError(error);
+        await pause(wait, this.stopped.signal);
+      }
+    }
+  }
+
+  private async record(settlements: Settlement[]): Promise<(Settled | Error)[]> {
+    const plain = settlements.every(({ verdict }) => verdict.kind === 'succeeded');
+    try {
+      return plain ? await this.quickly(settlements) : await this.carefully(settlements);
+    } catch (error) {
+      if (error instanceof LostRow || error instanceof CommitUnknown) return this.carefully(settlements);
+      if (!(error instanceof DatabaseError)) throw error;
+      if (settlements.length === 1) return [await this.asUnstorable(settlements[0] as Settlement, error)];
+      return (await Promise.all(settlements.map((settlement) => this.record([settlement])))).flat();
+    }
+  }
+
+  private async quickly(settlements: readonly Settlement[]): Promise<Settled[]> {
+    const { dialect } = this.database;
+    return this.database.transaction(async (transaction) => {
+      const groups = grouped(settlements);
+      const outcomes = await transaction.run(
+        groups.map((group) =>
+          succeed(
+            dialect,
+            group.worker,
+            group.attempt,
+            group.members.map(({ task }) => task.bytes),
+          ),
+        ),
+      );
+      groups.forEach((group, index) => {
+        if (outcomes[index]?.affected !== group.members.length) throw new LostRow('a row is no longer ours');
+      });
+      await transaction.commitWith([recordAttempts(dialect, settlements)]);
+      return settlements.map(() => 'settled' as const);
+    });
+  }
+
+  private async carefully(settlements: readonly Settlement[]): Promise<Settled[]> {
+    const outcome = await this.database.transaction((transaction) => this.decide(transaction, settlements));
+    await this.ringer.ring(
+      outcome.written
+        .filter(({ verdict }) => verdict.kind === 'released' && verdict.delayMs === 0)
+        .map(({ task }) => ({ id: task.bytes, tenant: task.tenant, queue: task.queue, lane: task.lane })),
+    );
+    return outcome.results;
+  }
+
+  private async decide(
+    transaction: Transaction,
+    settlements: readonly Settlement[],
+  ): Promise<{ results: Settled[]; written: Settlement[] }> {
+    const { dialect } = this.database;
+    const ids = settlements.map(({ task }) => task.bytes).sort(Buffer.compare);
+    const locked = await transaction.query<{ id: Buffer; state: string; attempt: number; worker_id: Buffer }>(
+      sql`SELECT id, state, attempt, worker_id FROM tasks WHERE id IN (${list(ids)}) ORDER BY id${dialect.lock}`,
+    );
+    const requested = await transaction.query<{ task_id: Buffer }>(
+      sql`SELECT task_id FROM cancel_requests WHERE task_id IN (${list(ids)})`,
+    );
+    const recorded = await transaction.query<{ task_id: Buffer; attempt: number; worker_id: Buffer }>(
+      sql`SELECT task_id, attempt, worker_id FROM attempts WHERE task_id IN (${list(ids)})`,
+    );
+    const written: Settlement[] = [];
+    const results = settlements.map((settlement): Settled => {
+      const { task, worker } = settlement;
+      const row = locked.find(({ id }) => id.equals(task.bytes));
+      if (row?.state === 'running' && row.attempt === task.attempt && row.worker_id.equals(worker)) {
+        const asked = requested.some(({ task_id: id }) => id.equals(task.bytes));
+        written.push(asked ? yieldToCancel(settlement) : settlement);
+        return 'settled';
+      }
+      // An earlier COMMIT of ours whose answer was lost has left its attempt row.
+      const before = recorded.some(
+        ({ task_id: id, attempt, worker_id: by }) => id.equals(task.bytes) && attempt === task.attempt && by.equals(worker),
+      );
+      return before ? 'settled' : 'fenced';
+    });
+    if (written.length > 0) {
+      await transaction.commitWith([
+        ...written.map((settlement) => move(dialect, settlement)),
+        recordAttempts(dialect, written),
+        ...setTimers(dialect, written, this.unhandledGraceMs),
+        sql`DELETE FROM cancel_requests WHERE task_id IN (${list(written.map(({ task }) => task.bytes))})`,
+      ]);
+    }
+    return { results, written };
+  }
+
+  /** The database refuses this outcome itself. The task must still end, so it ends as failed, with the reason. */
+  private async asUnstorable(settlement: Settlement, cause: DatabaseError): Promise<Settled | Error> {
+    this.onError(cause);
+    const error = { code: 'outcome-not-storable', message: 'The outcome of the attempt could not be stored.' };
+    try {
+      const [result] = await this.carefully([
+        { ...settlement, verdict: { kind: 'failed', reason: 'permanent_error', error, timedOut: false } },
+      ]);
+      return result ?? 'fenced';
+    } catch (failure) {
+      return failure as Error;
+    }
+  }
+}
+
+/** A cancel that arrived while the handler failed or was given back wins over another round. */
+function yieldToCancel(settlement: Settlement): Settlement {
+  const { verdict } = settlement;
+  if (verdict.kind !== 'retry' && verdict.kind !== 'released') return settlement;
+  return { ...settlement, verdict: { kind: 'cancelled', error: verdict.error } };
+}
+
+function grouped(settlements: readonly Settlement[]): { worker: Buffer; attempt: number; members: Settlement[] }[] {
+  const groups = new Map<string, { worker: Buffer; attempt: number; members: Settlement[] }>();
+  for (const settlement of settlements) {
+    const key = `${settlement.worker.toString('hex')} ${settlement.task.attempt}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { worker: settlement.worker, attempt: settlement.task.attempt, members: [settlement] });
+    else group.members.push(settlement);
+  }
+  return [...groups.values()];
+}

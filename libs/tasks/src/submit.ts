@@ -1,0 +1,196 @@
+/**
+ * Accepts tasks. Concurrent submissions share one transaction; an answer is given only after its commit, and the doorbell
+ * rings after that. What can go wrong, and then what:
+ *
+ * - A keyed submission whose key is taken answers with the earlier task, or refuses another body. It never fails its
+ *   neighbours: the key is claimed by an insert that keeps what is there.
+ * - A row the database refuses splits the group, so that only that row fails.
+ * - A connection that dies during COMMIT leaves the outcome unknown. The ids are ours, so they are looked up, and what is not
+ *   there is inserted once more under the same ids.
+ */
+import { CommitUnknown, DatabaseError, LockTimeout, list, sql, type Database, type Transaction } from '@app/database';
+import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, NotFound } from '@app/errors';
+import { laneOf } from '@app/queue';
+import { NaturalBatch } from './natural-batch.js';
+import type { TaskReader } from './read.js';
+import type { Ringable, Ringer } from './ring.js';
+import {
+  claimKeyStatements,
+  insertStatements,
+  isDelayed,
+  isKeyed,
+  type Entry,
+  type IdempotencyRow,
+  type InsertedRow,
+  type KeyedEntry,
+} from './submit.sql.js';
+import type { NewTask, Submitted } from './task.js';
+import type { TaskIds } from './task-id.js';
+import { optionsText, viewOfNew } from './view.js';
+
+const GROUPS_IN_FLIGHT = 2;
+const GROUP_ROWS_MAX = 500;
+const GROUP_BYTES_MAX = 4 * 1024 * 1024;
+const WAITING_MAX = 20_000;
+const ROW_BYTES = 600;
+const KNOWN_QUEUES_MAX = 10_000;
+
+/** Either the new task, or the id of the earlier one that holds the key. */
+type Accepted = { entry: Entry; row: InsertedRow } | { replayOf: Buffer };
+
+export class TaskSubmitter {
+  private readonly batch: NaturalBatch<Entry, Accepted>;
+  private readonly knownQueues = new Set<string>();
+
+  constructor(
+    private readonly database: Database,
+    private readonly ringer: Ringer,
+    private readonly reader: TaskReader,
+    private readonly ids: TaskIds,
+    /** Tells whether a name can run, where this process knows them all (embedded); null elsewhere. */
+    private readonly runnable: { has(name: string): boolean } | null,
+  ) {
+    this.batch = new NaturalBatch(
+      {
+        inFlightMax: GROUPS_IN_FLIGHT,
+        rowsMax: GROUP_ROWS_MAX,
+        bytesMax: GROUP_BYTES_MAX,
+        waitingMax: WAITING_MAX,
+        bytesOf: ({ task, options }) => ROW_BYTES + task.payload.length + options.length,
+      },
+      (entries) => this.commit(entries),
+    );
+  }
+
+  /**
+   * Resolves when the task is committed. Throws IdempotencyKeyReused, IdempotencyInProgress, Unavailable, or InvalidRequest
+   * (`unknown-handler`) where the whole registry is in this process and lacks the name.
+   */
+  async submit(task: NewTask): Promise<Submitted> {
+    if (this.runnable?.has(task.name) === false) {
+      const message = 'No handler of this name is registered.';
+      throw new InvalidRequest('unknown-handler', message, [{ pointer: '/name', code: 'unknown-handler', message }]);
+    }
+    const accepted = await this.batch.add({ id: this.ids.next(), task, phase: 'unrung', options: optionsText(task) });
+    if ('replayOf' in accepted) return { task: await this.earlier(task.tenant, accepted.replayOf), replayed: true };
+    return { task: viewOfNew(accepted.entry, accepted.row), replayed: false };
+  }
+
+  /** Each by itself; one refusal fails none of the others. */
+  async submitMany(tasks: readonly NewTask[]): Promise<PromiseSettledResult<Submitted>[]> {
+    return Promise.allSettled(tasks.map((task) => this.submit(task)));
+  }
+
+  async drained(): Promise<void> {
+    await this.batch.drained();
+  }
+
+  private async earlier(tenant: string, id: Buffer): Promise<Submitted['task']> {
+    const view = await this.reader.find(tenant, id);
+    if (view === null) throw new NotFound('task');
+    return view;
+  }
+
+  private async commit(entries: Entry[]): Promise<(Accepted | Error)[]> {
+    for (const entry of entries) {
+      const { task } = entry;
+      if (!isDelayed(task)) entry.phase = this.ringer.phaseFor({ tenant: task.tenant, queue: task.queue, lane: laneOf(task.priority) });
+    }
+    try {
+      return this.rung(await this.insert(entries));
+    } catch (error) {
+      if (error instanceof CommitUnknown) return this.rung(await this.afterUnknown(entries));
+      const divisible = error instanceof DatabaseError || error instanceof LockTimeout;
+      if (!divisible) throw error;
+      const [only] = entries;
+      if (entries.length === 1 && only !== undefined) {
+        return [error instanceof LockTimeout && isKeyed(only) ? new IdempotencyInProgress() : error];
+      }
+      return (await Promise.all(entries.map((entry) => this.commit([entry]).catch((reason: unknown) => [reason as Error])))).flat();
+    }
+  }
+
+  /** The commit's answer was lost: look which rows are there, and insert the others once more. */
+  private async afterUnknown(entries: Entry[]): Promise<(Accepted | Error)[]> {
+    const found = await this.database.query<InsertedRow>(
+      sql`SELECT id, state, created_at, run_at, deadline_at FROM tasks WHERE id IN (${list(entries.map((entry) => entry.id))})`,
+    );
+    const byId = new Map(found.map((row) => [row.id.toString('hex'), row]));
+    const missing = entries.filter((entry) => !byId.has(entry.id.toString('hex')));
+    const repeated = missing.length === 0 ? [] : await this.insert(missing);
+    const outcomes = new Map(missing.map((entry, index) => [entry, repeated[index]]));
+    return entries.map((entry) => {
+      const row = byId.get(entry.id.toString('hex'));
+      return row === undefined ? (outcomes.get(entry) ?? new Error('a submission lost its answer')) : { entry, row };
+    });
+  }
+
+  private async insert(entries: Entry[]): Promise<(Accepted | Error)[]> {
+    const keyed = entries.filter(isKeyed);
+    if (keyed.length === 0) {
+      const statements = insertStatements(this.database.dialect, entries, this.newQueues(entries));
+      const outcomes = await this.database.batch(statements);
+      this.rememberQueues(entries);
+      return accepted(entries, (outcomes.at(-1)?.rows ?? []) as unknown as InsertedRow[]);
+    }
+    return this.database.transaction((transaction) => this.insertKeyed(transaction, entries, keyed));
+  }
+
+  private async insertKeyed(transaction: Transaction, entries: Entry[], keyed: KeyedEntry[]): Promise<(Accepted | Error)[]> {
+    const claimed = await transaction.run(claimKeyStatements(this.database.dialect, keyed));
+    const holders = new Map<string, IdempotencyRow>();
+    for (const row of (claimed[1]?.rows ?? []) as unknown as IdempotencyRow[])
+      holders.set(`${row.tenant} ${row.key_hash.toString('hex')}`, row);
+    const earlier = new Map<Entry, Accepted | Error>();
+    for (const entry of keyed) {
+      const { tenant, idempotency } = entry.task;
+      const holder = holders.get(`${tenant} ${idempotency.keyHash.toString('hex')}`);
+      if (holder === undefined) earlier.set(entry, new IdempotencyInProgress());
+      else if (!holder.fingerprint.equals(idempotency.fingerprint)) earlier.set(entry, new IdempotencyKeyReused());
+      else if (!holder.task_id.equals(entry.id)) earlier.set(entry, { replayOf: holder.task_id });
+    }
+    const fresh = entries.filter((entry) => !earlier.has(entry));
+    if (fresh.length === 0) return entries.map((entry) => earlier.get(entry) ?? new IdempotencyInProgress());
+    const outcomes = await transaction.commitWith(insertStatements(this.database.dialect, fresh, this.newQueues(fresh)));
+    this.rememberQueues(fresh);
+    const inserted = accepted(fresh, (outcomes.at(-1)?.rows ?? []) as unknown as InsertedRow[]);
+    const byEntry = new Map(fresh.map((entry, index) => [entry, inserted[index]]));
+    return entries.map((entry) => earlier.get(entry) ?? byEntry.get(entry) ?? new IdempotencyInProgress());
+  }
+
+  /** After the commit, and without making anyone wait for Redis. */
+  private rung(outcomes: (Accepted | Error)[]): (Accepted | Error)[] {
+    const claimable = outcomes.flatMap((outcome): Ringable[] => {
+      if (outcome instanceof Error || 'replayOf' in outcome || outcome.row.state !== 'queued') return [];
+      const { entry } = outcome;
+      if (entry.phase === 'unrung') return [];
+      return [{ id: entry.id, tenant: entry.task.tenant, queue: entry.task.queue, lane: laneOf(entry.task.priority) }];
+    });
+    void this.ringer.ring(claimable);
+    return outcomes;
+  }
+
+  private newQueues(entries: readonly Entry[]): (readonly [string, string])[] {
+    const found = new Map<string, readonly [string, string]>();
+    for (const { task } of entries) {
+      const key = `${task.tenant} ${task.queue}`;
+      if (!this.knownQueues.has(key)) found.set(key, [task.tenant, task.queue]);
+    }
+    return [...found.values()].sort(([a, b], [c, d]) => (`${a} ${b}` < `${c} ${d}` ? -1 : 1));
+  }
+
+  private rememberQueues(entries: readonly Entry[]): void {
+    if (this.knownQueues.size > KNOWN_QUEUES_MAX) this.knownQueues.clear();
+    for (const { task } of entries) this.knownQueues.add(`${task.tenant} ${task.queue}`);
+  }
+}
+
+/** Pairs entries with what was read back. Only the first and the delayed ones were: the others share the first one's time. */
+function accepted(entries: readonly Entry[], found: readonly InsertedRow[]): Accepted[] {
+  const byId = new Map(found.map((row) => [row.id.toString('hex'), row]));
+  const createdAt = found[0]?.created_at ?? 0;
+  return entries.map((entry) => {
+    const row = byId.get(entry.id.toString('hex'));
+    return { entry, row: row ?? { id: entry.id, state: 'queued', created_at: createdAt, run_at: createdAt, deadline_at: 0 } };
+  });
+}

@@ -1,0 +1,129 @@
+/**
+ * Takes tasks away from workers that are lost. A worker is lost when this sweeper has itself watched its heartbeat stand still
+ * for the worker's lease: no two clocks are compared, and a sweeper that was asleep starts watching anew instead of declaring
+ * everybody dead. The worker's row is marked by compare-and-set on the very beat that was watched; then every running task
+ * whose worker is not a live one goes back, again and again, whoever marked it.
+ *
+ * A crash is counted apart from a failure. A task that was there when its worker died too often ends as poison.
+ */
+import { list, rows, sql, type Database, type Sql } from '@app/database';
+import type { Clock } from '@app/lifecycle';
+import { laneAt } from '@app/queue';
+import type { Ringable, Ringer } from './ring.js';
+import { idText, NOBODY } from './task-id.js';
+
+const PAGE = 200;
+/** A gap between two looks longer than this share of a lease means that this sweeper slept, not the workers. */
+const SLEPT_SHARE = 0.5;
+
+interface Watched {
+  beat: number;
+  since: number;
+}
+
+interface RunningRow {
+  id: Buffer;
+  tenant: string;
+  queue: string;
+  lane: number;
+  attempt: number;
+  crashes: number;
+  worker_id: Buffer;
+  started_at: number;
+}
+
+const LOST = { code: 'worker-lost', message: 'The worker that ran this attempt is gone.' };
+
+export class TaskSweeper {
+  private watched = new Map<string, Watched>();
+  private lastLook = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly database: Database,
+    private readonly ringer: Ringer,
+    private readonly clock: Clock,
+    private readonly poisonCrashes: number,
+  ) {}
+
+  /** Marks workers whose heartbeat stood still; returns their ids. */
+  async markLost(): Promise<string[]> {
+    const workers = await this.database.query<{ id: Buffer; beat: number; lease_ms: number }>(
+      sql`SELECT id, beat, lease_ms FROM workers WHERE state IN ('live', 'draining')`,
+    );
+    const now = this.clock.monotonic();
+    const gap = now - this.lastLook;
+    this.lastLook = now;
+    const watched = new Map<string, Watched>();
+    const lost: string[] = [];
+    for (const worker of workers) {
+      const key = worker.id.toString('hex');
+      const before = this.watched.get(key);
+      const slept = gap > worker.lease_ms * SLEPT_SHARE;
+      const still = before !== undefined && before.beat === worker.beat && !slept;
+      const entry = still ? before : { beat: worker.beat, since: now };
+      if (still && now - entry.since >= worker.lease_ms && (await this.mark(worker.id, worker.beat))) lost.push(idText(worker.id));
+      else watched.set(key, entry);
+    }
+    this.watched = watched;
+    return lost;
+  }
+
+  /** Takes back a page of running tasks whose worker is not live. */
+  async takeBack(): Promise<{ taken: number; full: boolean }> {
+    const { dialect } = this.database;
+    const outcome = await this.database.transaction(async (transaction) => {
+      const orphans = await transaction.query<RunningRow>(
+        sql`SELECT id, tenant, queue, lane, attempt, crashes, worker_id, started_at FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id NOT IN (SELECT id FROM workers WHERE state IN ('live', 'draining')) LIMIT ${PAGE}${dialect.lockFree}`,
+      );
+      if (orphans.length === 0) return { taken: 0, rung: [] };
+      const ids = orphans.map(({ id }) => id);
+      const asked = await transaction.query<{ task_id: Buffer }>(sql`SELECT task_id FROM cancel_requests WHERE task_id IN (${list(ids)})`);
+      const cancelled = orphans.filter(({ id }) => asked.some(({ task_id: other }) => other.equals(id)));
+      const poisoned = orphans.filter((row) => !cancelled.includes(row) && row.crashes + 1 >= this.poisonCrashes);
+      const queued = orphans.filter((row) => !cancelled.includes(row) && !poisoned.includes(row));
+      await transaction.commitWith([
+        ...this.end(cancelled, sql`state = 'cancelled', phase = 'cancelled', ended = 'cancelled'`),
+        ...this.end(poisoned, sql`state = 'failed', phase = 'failed', ended = 'failed', reason = 'poison'`),
+        ...this.requeue(queued),
+        this.record(orphans),
+        sql`DELETE FROM cancel_requests WHERE task_id IN (${list(ids)})`,
+      ]);
+      return {
+        taken: orphans.length,
+        rung: queued.map((row): Ringable => ({ id: row.id, tenant: row.tenant, queue: row.queue, lane: laneAt(row.lane) })),
+      };
+    });
+    // Stored unrung, and rung all the same: whoever is quicker, the message or the workers' own look.
+    await this.ringer.ring(outcome.rung);
+    return { taken: outcome.taken, full: outcome.taken === PAGE };
+  }
+
+  private async mark(id: Buffer, beat: number): Promise<boolean> {
+    const marked = await this.database.execute(
+      sql`UPDATE workers SET state = 'lost' WHERE id = ${id} AND beat = ${beat} AND state IN ('live', 'draining')`,
+    );
+    return marked === 1;
+  }
+
+  private end(members: readonly RunningRow[], change: Sql): Sql[] {
+    if (members.length === 0) return [];
+    const { byPrimary, now } = this.database.dialect;
+    return [
+      sql`UPDATE tasks${byPrimary} SET ${change}, crashes = crashes + 1, worker_id = ${NOBODY}, finished_at = ${now}, updated_at = ${now} WHERE id IN (${list(members.map(({ id }) => id))}) AND state = 'running'`,
+    ];
+  }
+
+  private requeue(members: readonly RunningRow[]): Sql[] {
+    if (members.length === 0) return [];
+    const { byPrimary, now } = this.database.dialect;
+    return [
+      sql`UPDATE tasks${byPrimary} SET state = 'queued', phase = 'unrung', crashes = crashes + 1, worker_id = ${NOBODY}, run_at = ${now}, rung_at = 0, updated_at = ${now} WHERE id IN (${list(members.map(({ id }) => id))}) AND state = 'running'`,
+    ];
+  }
+
+  private record(orphans: readonly RunningRow[]): Sql {
+    const { now } = this.database.dialect;
+    const values = orphans.map((row) => [row.id, row.attempt, 'lost', row.worker_id, row.started_at, now, LOST.code, LOST.message, null]);
+    return sql`INSERT INTO attempts (task_id, attempt, outcome, worker_id, started_at, finished_at, error_code, error_message, result) VALUES ${rows(values)}`;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The register of workers: one row each, renewed by its heartbeat. The row is the lease of everything the worker runs, so
+ * tasks need no lease of their own; a beat that finds the row no longer live has lost them all.
+ */
+import { sql, type Database, type Sql } from '@app/database';
+import type { WorkerRow } from './entities.js';
+import type { WorkerView } from './task.js';
+import { idText } from './task-id.js';
+
+export interface Registration {
+  id: Buffer;
+  host: string;
+  pid: number;
+  /** `*` for all. */
+  queues: readonly string[];
+  handlers: readonly string[];
+  concurrency: number;
+  leaseMs: number;
+}
+
+export class Workers {
+  constructor(private readonly database: Database) {}
+
+  async register(worker: Registration): Promise<void> {
+    const { now } = this.database.dialect;
+    await this.database.execute(
+      sql`INSERT INTO workers (id, host, pid, state, queues, handlers, concurrency, lease_ms, beat, started_at, heartbeat_at) VALUES (${worker.id}, ${worker.host}, ${worker.pid}, 'live', ${JSON.stringify(worker.queues)}, ${JSON.stringify(worker.handlers)}, ${worker.concurrency}, ${worker.leaseMs}, 0, ${now}, ${now})`,
+    );
+  }
+
+  /** The statement of one heartbeat; it changes no row once the worker is lost. */
+  beat(id: Buffer): Sql {
+    return sql`UPDATE workers SET beat = beat + 1, heartbeat_at = ${this.database.dialect.now} WHERE id = ${id} AND state IN ('live', 'draining')`;
+  }
+
+  async drain(id: Buffer): Promise<void> {
+    await this.database.execute(sql`UPDATE workers SET state = 'draining' WHERE id = ${id} AND state = 'live'`);
+  }
+
+  /** The worker holds nothing any more. What it should still hold is swept. */
+  async stop(id: Buffer): Promise<void> {
+    await this.database.execute(sql`UPDATE workers SET state = 'stopped' WHERE id = ${id} AND state IN ('live', 'draining')`);
+  }
+
+  /** Embedded: this process holds the only lock on the file, so whoever else is in the register is gone. */
+  async loseAll(): Promise<number> {
+    return this.database.execute(sql`UPDATE workers SET state = 'lost' WHERE state IN ('live', 'draining')`);
+  }
+
+  /** Newest first, at most 500. */
+  async list(): Promise<WorkerView[]> {
+    const found = await this.database.entities((manager) =>
+      manager.getRepository<WorkerRow>('Worker').find({ order: { started_at: 'DESC' }, take: 500 }),
+    );
+    return found.map((row) => ({
+      id: idText(Buffer.from(row.id)),
+      host: row.host,
+      pid: row.pid,
+      state: row.state,
+      queues: JSON.parse(row.queues) as string[],
+      handlers: JSON.parse(row.handlers) as string[],
+      concurrency: row.concurrency,
+      startedAt: row.started_at,
+      heartbeatAt: row.heartbeat_at,
+    }));
+  }
+}
