@@ -1,0 +1,98 @@
+/**
+ * Reads the body of a route that takes one. It stands behind the guard, as an interceptor, so that nobody without a token
+ * and the right scope can make this process read, keep or parse a single byte; Nest's own parser is switched off for that
+ * reason. What it accepts is JSON in UTF-8, uncompressed, within the size the route allows.
+ */
+import { Inject, Injectable, SetMetadata, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import type { Request } from 'express';
+import type { Observable } from 'rxjs';
+import { Config } from '@app/config';
+import { InvalidRequest, MalformedRequest } from '@app/errors';
+import { TASK_LIMITS } from '@app/tasks';
+import { UnsupportedMedia } from '../problem/api-errors.js';
+import { hasBody, readBytes } from './read-bytes.js';
+import { parseStrictJson } from './strict-json.js';
+
+const BODY = 'api:body';
+
+/** `task`: one object. `batch`: many. `none`: nothing, or an empty object. */
+export type BodyKind = 'task' | 'batch' | 'none';
+
+/** Room for everything in a single submission that is not its payload, in bytes. */
+const ENVELOPE_BYTES = 16_384;
+const NO_BODY_BYTES = 1_024;
+const DEADLINE_MS = 30_000;
+/** How many levels of a body lie outside the payload: the task itself, or the batch, its list and the task. */
+const OUTER_DEPTH = { task: 1, none: 1, batch: 3 } as const;
+
+/** Says what body the route takes. A route without this mark never looks at its body. */
+export const ReadsBody = (kind: BodyKind): MethodDecorator => SetMetadata(BODY, kind);
+
+@Injectable()
+export class BodyReader implements NestInterceptor {
+  constructor(@Inject(Config) private readonly config: Config) {}
+
+  /** @throws MalformedRequest, InvalidRequest, UnsupportedMedia, PayloadTooLarge, RequestTimeoutException */
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const kind = Reflect.getMetadata(BODY, context.getHandler()) as BodyKind | undefined;
+    if (kind !== undefined) {
+      const request = context.switchToHttp().getRequest<Request>();
+      request.body = await this.read(request, kind);
+    }
+    return next.handle();
+  }
+
+  private async read(request: Request, kind: BodyKind): Promise<unknown> {
+    if (!hasBody(request)) {
+      if (kind === 'none') {
+        return undefined;
+      }
+      throw new MalformedRequest('malformed-json', 'The body is empty. Send a JSON object.');
+    }
+    const limits = { maxBytes: this.maxBytes(kind), deadlineMs: DEADLINE_MS };
+    if (kind !== 'none') {
+      assertJson(request);
+    }
+    const bytes = await readBytes(request, limits);
+    if (kind === 'none' && bytes.length === 0) {
+      return undefined;
+    }
+    const value = parseStrictJson(bytes, { maxDepth: TASK_LIMITS.payloadDepthMax + OUTER_DEPTH[kind] });
+    if (kind === 'none') {
+      assertEmptyObject(value);
+    }
+    return value;
+  }
+
+  private maxBytes(kind: BodyKind): number {
+    switch (kind) {
+      case 'task':
+        return this.config.payloadMaxBytes + ENVELOPE_BYTES;
+      case 'batch':
+        return this.config.batchMaxBytes;
+      case 'none':
+        return NO_BODY_BYTES;
+    }
+  }
+}
+
+function assertJson(request: Request): void {
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
+    throw new UnsupportedMedia('unsupported-encoding', 'Compressed bodies are not accepted. Send the body without Content-Encoding.');
+  }
+  const [type = '', ...parameters] = (request.headers['content-type'] ?? '').split(';').map((part) => part.trim().toLowerCase());
+  if (type !== 'application/json') {
+    throw new UnsupportedMedia('unsupported-media-type', 'Send the body as "Content-Type: application/json".');
+  }
+  const charset = parameters.find((parameter) => parameter.startsWith('charset='));
+  if (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset)) {
+    throw new UnsupportedMedia('unsupported-charset', 'Send the body in UTF-8.');
+  }
+}
+
+function assertEmptyObject(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.keys(value).length > 0) {
+    throw new InvalidRequest('body-not-allowed', 'This call takes no body. Send none, or an empty object.');
+  }
+}

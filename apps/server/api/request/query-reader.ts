@@ -1,0 +1,67 @@
+/**
+ * Reads query strings strictly: a parameter the route does not know, or one given twice, is refused, because ignoring a
+ * misspelt filter would show a client the wrong tasks. It stands before every route, so one without parameters refuses all.
+ */
+import {
+  createParamDecorator,
+  Injectable,
+  SetMetadata,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import type { Request } from 'express';
+import type { Observable } from 'rxjs';
+import { MalformedRequest } from '@app/errors';
+
+const PARAMETERS = 'api:parameters';
+const SHOWN_LENGTH = 64;
+const values = new WeakMap<Request, ReadonlyMap<string, string>>();
+
+/** Names the query parameters of a route. */
+export const ReadsQuery = (...names: string[]): MethodDecorator => SetMetadata(PARAMETERS, names);
+
+/** Injects the parameters that were given, as a map of texts. */
+export const Query = createParamDecorator(
+  (_: unknown, context: ExecutionContext): ReadonlyMap<string, string> =>
+    values.get(context.switchToHttp().getRequest<Request>()) ?? new Map(),
+);
+
+@Injectable()
+export class QueryReader implements NestInterceptor {
+  /** @throws MalformedRequest `unknown-parameter`, `invalid-query` */
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const request = context.switchToHttp().getRequest<Request>();
+    const names = (Reflect.getMetadata(PARAMETERS, context.getHandler()) as string[] | undefined) ?? [];
+    values.set(request, readQuery(request.originalUrl, names));
+    return next.handle();
+  }
+}
+
+/** @throws MalformedRequest `unknown-parameter`, `invalid-query` */
+export function readQuery(url: string, names: readonly string[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  const start = url.indexOf('?');
+  const parameters = new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
+  for (const [name, value] of parameters) {
+    const pointer = name.slice(0, SHOWN_LENGTH);
+    if (!names.includes(name)) {
+      const known = names.length === 0 ? 'This call takes none.' : `This call knows: ${names.join(', ')}.`;
+      throw new MalformedRequest('unknown-parameter', `Unknown query parameter. ${known}`, {
+        fields: [{ pointer, code: 'unknown-parameter', message: 'unknown' }],
+      });
+    }
+    if (found.has(name)) {
+      throw invalidQuery(pointer, 'is given more than once');
+    }
+    found.set(name, value);
+  }
+  return found;
+}
+
+/** A parameter with a value that does not do. */
+export function invalidQuery(name: string, message: string): MalformedRequest {
+  return new MalformedRequest('invalid-query', `The query parameter "${name}" ${message}.`, {
+    fields: [{ pointer: name, code: 'invalid-query', message }],
+  });
+}

@@ -1,0 +1,56 @@
+/**
+ * Collects the bytes of a body with two bounds, on size and on time. Whatever ends it, the rest of the request is let run
+ * out without being kept, so that the client gets to read the answer and the connection can be used again.
+ */
+import type { IncomingMessage } from 'node:http';
+import { RequestTimeoutException } from '@nestjs/common';
+import { MalformedRequest } from '@app/errors';
+import { PayloadTooLarge } from '../problem/api-errors.js';
+
+export interface ByteLimits {
+  readonly maxBytes: number;
+  /** How long the whole body may take, in ms. */
+  readonly deadlineMs: number;
+}
+
+/** Whether the request announces a body at all. */
+export function hasBody(request: IncomingMessage): boolean {
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  return encoding !== undefined || (length !== undefined && length !== '0');
+}
+
+/** @throws PayloadTooLarge, RequestTimeoutException; MalformedRequest where the client stopped half way */
+export function readBytes(request: IncomingMessage, limits: ByteLimits): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > limits.maxBytes) {
+    request.resume();
+    return Promise.reject(new PayloadTooLarge(limits.maxBytes));
+  }
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const deadline = setTimeout(() => finish(new RequestTimeoutException()), limits.deadlineMs);
+
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      chunks.push(chunk);
+      if (size > limits.maxBytes) {
+        finish(new PayloadTooLarge(limits.maxBytes));
+      }
+    };
+    const onEnd = (): void => finish(null);
+    const onBreak = (): void => finish(new MalformedRequest('malformed-json', 'The body ended before it was complete.'));
+
+    function finish(error: Error | null): void {
+      clearTimeout(deadline);
+      request.off('data', onData).off('end', onEnd).off('error', onBreak).off('close', onBreak);
+      if (error === null) {
+        resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size));
+      } else {
+        request.on('error', () => undefined).resume();
+        reject(error);
+      }
+    }
+
+    request.on('data', onData).on('end', onEnd).on('error', onBreak).on('close', onBreak);
+  });
+}

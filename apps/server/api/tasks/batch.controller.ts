@@ -1,0 +1,114 @@
+/**
+ * Takes many tasks in with one request. Each is accepted or refused on its own and answers in its own place; only what
+ * concerns the whole (a body that cannot be read, a list that is too long, a database that is away) fails the whole.
+ */
+import { Body, Controller, Headers, Inject, Post, Res, UseInterceptors } from '@nestjs/common';
+import { ApiBody, ApiOperation, ApiProperty, ApiPropertyOptional, ApiResponse, ApiSchema, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { Caller, Scopes, type Principal } from '@app/auth';
+import { Config } from '@app/config';
+import { MalformedRequest, TaskRunnerError } from '@app/errors';
+import { TaskSubmitter, type NewTask, type Submitted } from '@app/tasks';
+import { ProblemReporter } from '../problem/problem-reporter.js';
+import { ProblemResponse } from '../problem/problem.response.js';
+import type { Problem } from '../problem/problem.js';
+import { assertAcceptable, bindBody } from '../request/bind-body.js';
+import { BodyReader, ReadsBody } from '../request/body-reader.js';
+import { QueryReader } from '../request/query-reader.js';
+import { requestIdOf } from '../request/request-id.js';
+import { NewBatchBody } from './new-task.body.js';
+import { readBatchTask } from './read-new-task.js';
+import { showTask } from './show-task.js';
+import { TaskResponse } from './task.response.js';
+
+@ApiSchema({ name: 'BatchItem' })
+export class BatchItemResponse {
+  @ApiProperty({ type: 'integer', description: '201 stored, 200 replayed, or the status of the problem.' })
+  status!: number;
+
+  @ApiPropertyOptional({ type: TaskResponse })
+  task?: TaskResponse;
+
+  @ApiPropertyOptional({ type: ProblemResponse })
+  problem?: Problem;
+}
+
+@ApiSchema({ name: 'BatchResult' })
+export class BatchResponse {
+  @ApiProperty({ type: [BatchItemResponse], description: 'One per task of the request, in the same order.' })
+  items!: BatchItemResponse[];
+}
+
+@ApiTags('tasks')
+@Controller('api/tasks/batch')
+@UseInterceptors(QueryReader, BodyReader)
+export class BatchController {
+  constructor(
+    @Inject(TaskSubmitter) private readonly submitter: TaskSubmitter,
+    @Inject(ProblemReporter) private readonly problems: ProblemReporter,
+    @Inject(Config) private readonly config: Config,
+  ) {}
+
+  @Post()
+  @Scopes('tasks:write')
+  @ReadsBody('batch')
+  @ApiOperation({ summary: 'Submit up to 1,000 tasks' })
+  @ApiBody({ type: NewBatchBody })
+  @ApiResponse({ status: 201, type: BatchResponse })
+  async submit(
+    @Body() body: unknown,
+    @Headers('idempotency-key') key: string | undefined,
+    @Caller() caller: Principal,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<BatchResponse> {
+    if (key !== undefined) {
+      throw new MalformedRequest(
+        'idempotency-key-invalid',
+        'A batch takes no Idempotency-Key header. Give each task its own idempotencyKey.',
+      );
+    }
+    const { value, problems } = bindBody(NewBatchBody, body);
+    assertAcceptable(problems);
+    const read = value.tasks.map((task, index) => this.read(task, index, caller));
+    const accepted = read.filter((item): item is NewTask => !(item instanceof TaskRunnerError));
+    const settled = await this.hand(accepted);
+    const items = read.map((item) =>
+      item instanceof TaskRunnerError ? this.refused(item, response) : this.shown(settled.shift(), response),
+    );
+    return { items };
+  }
+
+  private read(task: unknown, index: number, caller: Principal): NewTask | TaskRunnerError {
+    try {
+      return readBatchTask(task, `/tasks/${index}`, caller, this.config);
+    } catch (error) {
+      if (error instanceof TaskRunnerError) {
+        return error;
+      }
+      throw error;
+    }
+  }
+
+  /** @throws the common reason where a dependency was away for every task: the client should repeat the whole */
+  private async hand(tasks: readonly NewTask[]): Promise<PromiseSettledResult<Submitted>[]> {
+    const settled = tasks.length === 0 ? [] : await this.submitter.submitMany(tasks);
+    const reasons = settled.flatMap((result): unknown[] => (result.status === 'rejected' ? [result.reason] : []));
+    const away = reasons.every((reason) => reason instanceof TaskRunnerError && reason.kind === 'unavailable');
+    if (settled.length > 0 && reasons.length === settled.length && away) {
+      throw reasons[0];
+    }
+    return settled;
+  }
+
+  private shown(result: PromiseSettledResult<Submitted> | undefined, response: Response): BatchItemResponse {
+    if (result?.status !== 'fulfilled') {
+      return this.refused(result?.reason, response);
+    }
+    return { status: result.value.replayed ? 200 : 201, task: showTask(result.value.task) };
+  }
+
+  private refused(error: unknown, response: Response): BatchItemResponse {
+    const problem = this.problems.report(error, requestIdOf(response));
+    return { status: problem.status, problem };
+  }
+}

@@ -1,0 +1,90 @@
+/** Shows tasks and lets people intervene. Every call is scoped by the tenant of the token: what is another's does not exist. */
+import { Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
+import { ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Caller, Scopes, type Principal } from '@app/auth';
+import { TASK_STATES, TaskCanceller, TaskReader, TaskRetrier } from '@app/tasks';
+import { BodyReader, ReadsBody } from '../request/body-reader.js';
+import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
+import { writeCursor } from './cursor.js';
+import { LIST_PARAMETERS, PAGE_DEFAULT, readListQuery } from './list-query.js';
+import { showAttempt, showTask } from './show-task.js';
+import { TaskId } from './task-id.js';
+import { AttemptListResponse, TaskPageResponse, TaskResponse } from './task.response.js';
+
+const ID = { name: 'id', format: 'uuid', description: 'The id of the task.' };
+const INVALID_STATE = { status: 409, description: 'The task is in a state that does not allow this.' };
+
+@ApiTags('tasks')
+@Controller('api/tasks')
+@UseInterceptors(QueryReader, BodyReader)
+export class TasksController {
+  constructor(
+    @Inject(TaskReader) private readonly reader: TaskReader,
+    @Inject(TaskCanceller) private readonly canceller: TaskCanceller,
+    @Inject(TaskRetrier) private readonly retrier: TaskRetrier,
+  ) {}
+
+  @Get()
+  @Scopes('tasks:read')
+  @ReadsQuery(...LIST_PARAMETERS)
+  @ApiOperation({ summary: 'List tasks, newest first' })
+  @ApiQuery({ name: 'state', required: false, enum: TASK_STATES })
+  @ApiQuery({ name: 'name', required: false, type: String })
+  @ApiQuery({ name: 'queue', required: false, type: String })
+  @ApiQuery({ name: 'tag', required: false, type: String })
+  @ApiQuery({ name: 'createdAfter', required: false, schema: { type: 'string', format: 'date-time' }, description: 'Inclusive.' })
+  @ApiQuery({ name: 'createdBefore', required: false, schema: { type: 'string', format: 'date-time' }, description: 'Exclusive.' })
+  @ApiQuery({ name: 'limit', required: false, schema: { type: 'integer', minimum: 1, maximum: 200, default: PAGE_DEFAULT } })
+  @ApiQuery({ name: 'cursor', required: false, type: String, description: '`nextCursor` of the page before, with the same filters.' })
+  @ApiResponse({ status: 200, type: TaskPageResponse })
+  async list(@Query() parameters: ReadonlyMap<string, string>, @Caller() { tenant }: Principal): Promise<TaskPageResponse> {
+    const { filter, page } = readListQuery(parameters, tenant);
+    const { items, nextCursor } = await this.reader.list(tenant, filter, page);
+    return { items: items.map(showTask), nextCursor: nextCursor === null ? null : writeCursor(tenant, filter, nextCursor) };
+  }
+
+  @Get(':id')
+  @Scopes('tasks:read')
+  @ApiOperation({ summary: 'Read a task' })
+  @ApiParam(ID)
+  @ApiResponse({ status: 200, type: TaskResponse })
+  async get(@Param('id', TaskId) id: string, @Caller() { tenant }: Principal): Promise<TaskResponse> {
+    return showTask(await this.reader.get(tenant, id));
+  }
+
+  @Get(':id/attempts')
+  @Scopes('tasks:read')
+  @ApiOperation({ summary: 'Read the attempts of a task' })
+  @ApiParam(ID)
+  @ApiResponse({ status: 200, type: AttemptListResponse })
+  async attempts(@Param('id', TaskId) id: string, @Caller() { tenant }: Principal): Promise<AttemptListResponse> {
+    return { items: (await this.reader.attempts(tenant, id)).map(showAttempt) };
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @Scopes('tasks:cancel')
+  @ReadsBody('none')
+  @ApiOperation({
+    summary: 'Cancel a task',
+    description: 'A running task is asked to stop; it ends `cancelled` when it has, unless it finished first.',
+  })
+  @ApiParam(ID)
+  @ApiResponse({ status: 200, type: TaskResponse })
+  @ApiResponse(INVALID_STATE)
+  async cancel(@Param('id', TaskId) id: string, @Caller() { tenant, subject }: Principal): Promise<TaskResponse> {
+    return showTask(await this.canceller.cancel(tenant, id, subject));
+  }
+
+  @Post(':id/retry')
+  @HttpCode(200)
+  @Scopes('tasks:write')
+  @ReadsBody('none')
+  @ApiOperation({ summary: 'Run a failed, cancelled or expired task again', description: 'Failures and crashes start at zero.' })
+  @ApiParam(ID)
+  @ApiResponse({ status: 200, type: TaskResponse })
+  @ApiResponse(INVALID_STATE)
+  async retry(@Param('id', TaskId) id: string, @Caller() { tenant }: Principal): Promise<TaskResponse> {
+    return showTask(await this.retrier.retry(tenant, id));
+  }
+}

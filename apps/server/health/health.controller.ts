@@ -1,0 +1,115 @@
+/**
+ * What the probes ask. `live`: the loops turn; it never asks a dependency, because restarting this process does not cure the
+ * database. `ready`: the database answers, its schema is the one this build knows, and the process is not stopping. The whole
+ * view adds Redis, whose absence makes the system slower and is therefore `degraded`, not down.
+ */
+import { Controller, Get, Inject, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import { HealthCheckService, HealthIndicatorService, type HealthCheckResult, type HealthIndicatorResult } from '@nestjs/terminus';
+import type { Response } from 'express';
+import { DataSource } from 'typeorm';
+import { Public } from '@app/auth';
+import { assertSchema, Database, sql } from '@app/database';
+import { Drain, Loops, within } from '@app/lifecycle';
+import { Doorbell } from '@app/queue';
+import { heartbeatLatency } from '@app/tasks';
+
+const PROBE_MS = 3_000;
+/** The schema changes only by a migration; asking at every probe would be a query for nothing. */
+const SCHEMA_CHECK_EVERY_MS = 30_000;
+
+@ApiExcludeController()
+@Public()
+@Controller('health')
+export class HealthController {
+  private schemaCheckedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    @Inject(HealthCheckService) private readonly health: HealthCheckService,
+    @Inject(HealthIndicatorService) private readonly indicator: HealthIndicatorService,
+    @Inject(Database) private readonly database: Database,
+    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(Doorbell) private readonly doorbell: Doorbell,
+    @Inject(Drain) private readonly drain: Drain,
+    @Inject(Loops) private readonly loops: Loops,
+  ) {}
+
+  @Get('live')
+  live(@Res({ passthrough: true }) response: Response): Promise<HealthCheckResult> {
+    return this.answer(response, [() => this.loopsTurn()]);
+  }
+
+  @Get('ready')
+  ready(@Res({ passthrough: true }) response: Response): Promise<HealthCheckResult> {
+    return this.answer(response, [() => this.databaseAnswers(), () => this.notDraining()]);
+  }
+
+  @Get()
+  async all(@Res({ passthrough: true }) response: Response): Promise<HealthCheckResult & { degraded: boolean; heartbeat: unknown }> {
+    const result = await this.answer(response, [() => this.loopsTurn(), () => this.databaseAnswers(), () => this.notDraining()]);
+    const [redis, heartbeat] = await Promise.all([this.redisAnswers(), this.lastHeartbeat()]);
+    return { ...result, details: { ...result.details, doorbell: { status: 'up', answers: redis } }, degraded: !redis, heartbeat };
+  }
+
+  /** Terminus throws where a check is down; the answer is the same document with 503. */
+  private async answer(
+    response: Response,
+    checks: (() => HealthIndicatorResult | Promise<HealthIndicatorResult>)[],
+  ): Promise<HealthCheckResult> {
+    response.setHeader('Cache-Control', 'no-store');
+    try {
+      return await this.health.check(checks);
+    } catch (error) {
+      const result = (error as { getResponse?: () => unknown }).getResponse?.();
+      if (typeof result !== 'object' || result === null || !('status' in result)) throw error;
+      response.status(503).setHeader('Retry-After', '2');
+      return result as HealthCheckResult;
+    }
+  }
+
+  private loopsTurn(): HealthIndicatorResult {
+    const check = this.indicator.check('loops');
+    const stuck = this.loops.reports().filter((report) => !report.healthy);
+    return stuck.length === 0 ? check.up() : check.down({ stuck: stuck.map(({ name }) => name) });
+  }
+
+  private async databaseAnswers(): Promise<HealthIndicatorResult> {
+    const check = this.indicator.check('database');
+    try {
+      await within(this.database.query(sql`SELECT 1 AS one`), PROBE_MS, 'the database');
+    } catch {
+      return check.down({ reason: 'the database does not answer' });
+    }
+    try {
+      if (performance.now() - this.schemaCheckedAt > SCHEMA_CHECK_EVERY_MS) {
+        await within(assertSchema(this.dataSource), PROBE_MS, 'the schema');
+        this.schemaCheckedAt = performance.now();
+      }
+    } catch {
+      return check.down({ reason: 'the schema is not the one this build knows' });
+    }
+    return check.up();
+  }
+
+  private notDraining(): HealthIndicatorResult {
+    const check = this.indicator.check('drain');
+    return this.drain.draining ? check.down({ reason: 'this process is stopping' }) : check.up();
+  }
+
+  private async redisAnswers(): Promise<boolean> {
+    try {
+      return await within(this.doorbell.answers(), PROBE_MS, 'the doorbell');
+    } catch {
+      return false;
+    }
+  }
+
+  private async lastHeartbeat(): Promise<unknown> {
+    try {
+      const beat = await within(heartbeatLatency(this.database), PROBE_MS, 'the heartbeat');
+      return beat === null ? null : { latencyMs: beat.latencyMs, finishedAt: new Date(beat.finishedAt).toISOString() };
+    } catch {
+      return null;
+    }
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * One process of Task Runner X: configuration, role, application, listen. Every problem of the configuration is printed at
+ * once and ends the process with 1; so does a database that cannot be used.
+ */
+import 'reflect-metadata';
+import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Config, loadConfig, readEnvironment } from '@app/config';
+import { Database } from '@app/database';
+import { TaskRunnerError } from '@app/errors';
+import { Shutdown } from '@app/lifecycle';
+import { Doorbell } from '@app/queue';
+import { TaskSubmitter, TaskSweeper, takeOver, Workers } from '@app/tasks';
+import { createLogger, NestLogger, type Logger } from '@app/telemetry';
+import { ProcessModule } from './process.module.js';
+import { partsOf } from './roles.js';
+import { Stopping } from './stop.js';
+import { welcome } from './welcome.js';
+
+const REQUEST_MS = 75_000;
+const HEADERS_MS = 20_000;
+const KEEP_ALIVE_MS = 10_000;
+
+@Module({})
+class Root {}
+
+async function start(config: Config, logger: Logger): Promise<void> {
+  const parts = await partsOf(config);
+  const imports = [ProcessModule.forRoot(config, logger), ...parts.flatMap(({ modules }) => modules)];
+  const app = await NestFactory.create<NestExpressApplication>(
+    { module: Root, imports },
+    { bodyParser: false, logger: new NestLogger(logger), abortOnError: false },
+  );
+  const stopping = new Stopping(app, logger, config.shutdownTimeoutMs);
+  stopping.listen();
+  const shutdown = app.get(Shutdown, { strict: false });
+  const database = app.get(Database, { strict: false });
+  const submitter = app.get(TaskSubmitter, { strict: false });
+  const doorbell = app.get(Doorbell, { strict: false });
+  shutdown.on('close', 'submissions', () => submitter.drained());
+  shutdown.on('close', 'doorbell', () => doorbell.close());
+  shutdown.on('close', 'database', async () => {
+    await submitter.drained();
+    await database.close();
+  });
+  if (database.dialect.engine === 'sqlite') {
+    const taken = await takeOver(database, app.get(Workers, { strict: false }), app.get(TaskSweeper, { strict: false }));
+    if (taken > 0) logger.warn({ tasks: taken }, 'Tasks that the last process was running are queued again.');
+  }
+  for (const { configure } of parts) configure?.(app);
+  await app.listen(config.port, config.host);
+  const server = app.getHttpServer() as Server;
+  server.requestTimeout = REQUEST_MS;
+  server.headersTimeout = HEADERS_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  const { port } = server.address() as AddressInfo;
+  const url = `http://localhost:${port}`;
+  logger.info({ port, url }, 'listening');
+  if (config.embedded && config.logFormat !== 'json') {
+    await welcome(app, url, (line) => {
+      process.stdout.write(`${line}\n`);
+    });
+  }
+}
+
+function fail(error: unknown): never {
+  if (error instanceof TaskRunnerError) {
+    process.stderr.write(`Task Runner X cannot start:\n${error.message}\n`);
+    if (error.cause instanceof Error) process.stderr.write(`(${error.cause.message})\n`);
+  } else {
+    process.stderr.write(`Task Runner X cannot start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  }
+  process.exit(1);
+}
+
+try {
+  const config = loadConfig(readEnvironment());
+  const logger = createLogger({ level: config.logLevel, format: config.logFormat, role: config.role });
+  await start(config, logger);
+} catch (error) {
+  fail(error);
+}

@@ -1,0 +1,21 @@
+/**
+ * Prints the OpenAPI document to standard output, without a database, a key or a port: the controllers are put together with
+ * empty stand-ins for everything they call. `docs/openapi.json` is this output, and a test compares the two.
+ */
+import 'reflect-metadata';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Config } from '@app/config';
+import { Queues, TaskCanceller, TaskReader, TaskRetrier, TaskSubmitter, TaskWaiter, Workers } from '@app/tasks';
+import { API_CONTROLLERS } from './api/api.module.js';
+import { buildOpenApiDocument } from './api/openapi/build-document.js';
+import { ProblemReporter } from './api/problem/problem-reporter.js';
+
+const CALLED = [Config, ProblemReporter, Queues, TaskCanceller, TaskReader, TaskRetrier, TaskSubmitter, TaskWaiter, Workers];
+
+@Module({ controllers: API_CONTROLLERS, providers: CALLED.map((provide) => ({ provide, useValue: {} })) })
+class DocumentModule {}
+
+const app = await NestFactory.create(DocumentModule, { logger: false });
+process.stdout.write(`${JSON.stringify(buildOpenApiDocument(app), null, 2)}\n`);
+await app.close();

@@ -1,0 +1,67 @@
+/**
+ * Prints a token, and nothing else, to standard output: `npm run --silent token`. Works where the shared secret is at hand,
+ * as it is on an embedded start; with a public key only, tokens come from whoever holds the private one.
+ */
+import { parseArgs } from 'node:util';
+import { isScope, issueToken, SCOPES, SigningKey, type Scope } from '@app/auth';
+import { loadConfig, readEnvironment } from '@app/config';
+import { InvalidConfiguration } from '@app/errors';
+import { SystemClock } from '@app/lifecycle';
+
+const USAGE = 'Usage: npm run --silent token -- [--tenant NAME] [--subject NAME] [--scope "tasks:read tasks:write"] [--ttl 90s|30m|24h|7d]';
+/** The starter of the programs leaves the name of this one in front of its arguments. */
+const STARTED_AS = 'print-token';
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const TTL_MAX_MS = 365 * 86_400_000;
+
+async function main(): Promise<string> {
+  const { values } = readArguments();
+  const scopes = readScopes(values.scope);
+  const ttlMs = readTtl(values.ttl);
+  const key = await SigningKey.resolve(loadConfig(readEnvironment()));
+  return issueToken(key, new SystemClock(), { tenant: values.tenant, subject: values.subject, scopes, ttlMs });
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      args: process.argv.slice(2).filter((word, index) => index > 0 || word !== STARTED_AS),
+      options: {
+        tenant: { type: 'string', default: 'default' },
+        subject: { type: 'string', default: 'local' },
+        scope: { type: 'string', default: SCOPES.join(' ') },
+        ttl: { type: 'string', default: '24h' },
+      },
+    });
+  } catch {
+    throw new InvalidConfiguration([USAGE]);
+  }
+}
+
+function readScopes(text: string): Scope[] {
+  const words = text.split(' ').filter((word) => word !== '');
+  const scopes = words.filter(isScope);
+  if (scopes.length !== words.length || scopes.length === 0) {
+    throw new InvalidConfiguration([`--scope takes one or more of: ${SCOPES.join(' ')}`]);
+  }
+  return scopes;
+}
+
+function readTtl(text: string): number {
+  const parts = /^([1-9]\d{0,6})([smhd])$/.exec(text);
+  const ms = Number(parts?.[1] ?? 0) * (UNIT_MS[parts?.[2] ?? ''] ?? 0);
+  if (ms <= 0 || ms > TTL_MAX_MS) {
+    throw new InvalidConfiguration(['--ttl takes a number and a unit, at most a year: 90s, 30m, 24h or 7d.']);
+  }
+  return ms;
+}
+
+try {
+  process.stdout.write(`${await main()}\n`);
+} catch (error) {
+  if (!(error instanceof InvalidConfiguration)) {
+    throw error;
+  }
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,17 @@
+import { Module } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
+import { Beat } from './beat.js';
+import { Expire } from './expire.js';
+import { Promote } from './promote.js';
+import { Prune } from './prune.js';
+import { Reconcile } from './reconcile.js';
+import { RegistryTimers } from './registry-timers.js';
+import { LoopParts } from './scheduler-loop.js';
+import { Sweep } from './sweep.js';
+
+/** The scheduler role: moves what time moves. */
+@Module({
+  imports: [ScheduleModule.forRoot()],
+  providers: [RegistryTimers, LoopParts, Promote, Sweep, Reconcile, Expire, Prune, Beat],
+})
+export class SchedulerModule {}

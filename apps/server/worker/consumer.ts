@@ -1,0 +1,94 @@
+/**
+ * Reads one queue's doorbell and claims what rings. It asks for no more than there are free slots, high lane first but with
+ * low turns in between, and finishes the messages only when the claim is decided: from then on the lease carries the tasks.
+ * A message that names more tasks than there is room for is claimed as far as there is, and the rest is rung again.
+ */
+import { pause } from '@app/lifecycle';
+import { laneOrder, type Delivery, type Doorbell, type DoorbellReader, type Ring } from '@app/queue';
+import type { Logger } from '@app/telemetry';
+import type { Intake } from './intake.js';
+
+const BLOCK_MS = 2_000;
+const AWAY_MS_MIN = 100;
+const AWAY_MS_MAX = 2_000;
+
+export class Consumer {
+  private readonly stopping = new AbortController();
+  private readonly reader: DoorbellReader;
+  private done: Promise<void> = Promise.resolve();
+  private turn = 0;
+
+  constructor(
+    readonly queue: string,
+    consumer: string,
+    private readonly doorbell: Doorbell,
+    private readonly intake: Intake,
+    private readonly logger: Logger,
+    /** Called when the door runs dry: a look at the backlog may be worth it. */
+    private readonly onDry: () => void,
+  ) {
+    this.reader = doorbell.open(queue, consumer);
+  }
+
+  start(): void {
+    this.done = this.consume();
+  }
+
+  /** Reads nothing more; resolves when what was read is claimed. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.done;
+    await this.reader.close();
+  }
+
+  private async consume(): Promise<void> {
+    const { signal } = this.stopping;
+    let wait = AWAY_MS_MIN;
+    let wet = false;
+    while (!signal.aborted) {
+      try {
+        if (!(await this.intake.ready(signal))) continue;
+        this.turn += 1;
+        const deliveries = await this.reader.read({
+          tasks: this.intake.slots.free,
+          lanes: laneOrder(this.turn),
+          blockMs: wet ? 0 : BLOCK_MS,
+          signal,
+        });
+        if (deliveries.length > 0) await this.take(deliveries);
+        if (wet && deliveries.length === 0) this.onDry();
+        wet = deliveries.length > 0;
+        wait = AWAY_MS_MIN;
+      } catch (err) {
+        if (wait === AWAY_MS_MIN)
+          this.logger.warn({ err, queue: this.queue }, 'Reading the doorbell failed; the backlog is claimed from the database meanwhile.');
+        await pause(wait, signal);
+        wait = Math.min(AWAY_MS_MAX, wait * 2);
+      }
+    }
+  }
+
+  private async take(deliveries: readonly Delivery[]): Promise<void> {
+    const paused = deliveries.filter(({ tenant, queue }) => this.intake.isPaused(tenant, queue));
+    const open = deliveries.filter((delivery) => !paused.includes(delivery));
+    await this.intake.setAside(paused.flatMap(({ ids }) => ids));
+    const wanted = open.reduce((sum, { ids }) => sum + ids.length, 0);
+    const room = this.intake.slots.reserve(wanted);
+    const { now, later } = split(open, room);
+    if (later.length > 0) await this.doorbell.ring(later);
+    if (room > 0) await this.intake.takeIds(now);
+    await this.reader.finish(deliveries);
+  }
+}
+
+/** The first `room` ids, and rings for the others. */
+function split(deliveries: readonly Delivery[], room: number): { now: Buffer[]; later: Ring[] } {
+  const now: Buffer[] = [];
+  const later: Ring[] = [];
+  for (const { tenant, queue, lane, ids } of deliveries) {
+    const fits = Math.max(0, Math.min(ids.length, room - now.length));
+    now.push(...ids.slice(0, fits));
+    if (fits < ids.length) later.push({ tenant, queue, lane, ids: ids.slice(fits) });
+  }
+  return { now, later };
+}

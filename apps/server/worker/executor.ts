@@ -1,0 +1,198 @@
+/**
+ * Runs one claimed task from claim to recorded outcome, as a list of steps: find the handler, set the clocks, run it, stop it
+ * if something asks, classify, settle. The slot is given back when the outcome is recorded, except where a handler ignores
+ * its abort: its work cannot be stopped inside this process, so its slot stays closed until it ends by itself, and a worker
+ * with too many such slots asks to be replaced.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import { Config } from '@app/config';
+import { HandlerRegistry, type HandlerDefinition } from '@app/handlers';
+import { pause } from '@app/lifecycle';
+import { TaskProgressWriter, TaskSettler, type ClaimedTask, type Verdict } from '@app/tasks';
+import { Logger, runWithContext } from '@app/telemetry';
+import { makeContext } from './attempt-context.js';
+import { effectiveRetry, type RetryDefaults } from './backoff.js';
+import { classify, type Ending, type StopReason } from './classify.js';
+
+/** A task that killed its worker before runs alone among its like; others wait this long for their turn, in ms. */
+const SUSPECT_PAUSE_MS = 1_000;
+/** Share of the slots that may be closed by handlers that ignore their abort before the worker asks to be replaced. */
+const CLOSED_SHARE_MAX = 0.5;
+const IDLE_LOOK_MS = 20;
+
+/** An attempt that is over; `leftover` is the handler that goes on although it was told to stop. */
+interface Over {
+  leftover: Promise<unknown> | null;
+}
+
+type Stop = (reason: StopReason | 'gone') => void;
+
+@Injectable()
+export class Executor {
+  /** What is held, by id; the value stops it, once there is something to stop. */
+  private readonly running = new Map<string, Stop | null>();
+  private suspect: string | null = null;
+  private closedSlots = 0;
+  /** Called once when too many slots are closed. */
+  onWornOut: (() => void) | null = null;
+
+  constructor(
+    @Inject(Config) private readonly config: Config,
+    @Inject(HandlerRegistry) private readonly registry: HandlerRegistry,
+    @Inject(TaskSettler) private readonly settler: TaskSettler,
+    @Inject(TaskProgressWriter) private readonly progress: TaskProgressWriter,
+    @Inject(Logger) private readonly logger: Logger,
+  ) {}
+
+  get count(): number {
+    return this.running.size;
+  }
+
+  holds(id: Buffer): boolean {
+    return this.running.has(id.toString('hex'));
+  }
+
+  /** Asks one task to stop because somebody cancelled it. */
+  cancel(id: Buffer): void {
+    this.running.get(id.toString('hex'))?.('cancel');
+  }
+
+  /** Asks every handler to stop. `gone`: the lease is no longer ours, so nothing will be written. */
+  stopAll(reason: 'shutdown' | 'gone'): void {
+    for (const stop of [...this.running.values()]) stop?.(reason);
+  }
+
+  /** Resolves when nothing is held any more. */
+  async idle(signal: AbortSignal): Promise<void> {
+    while (this.running.size > 0 && !signal.aborted) await pause(IDLE_LOOK_MS, signal);
+  }
+
+  /**
+   * Resolves when the slot may be used again: when the outcome is recorded (or fenced), or, where the handler ignored its abort,
+   * when the handler has ended. Never rejects.
+   */
+  async run(worker: Buffer, task: ClaimedTask): Promise<void> {
+    const key = task.bytes.toString('hex');
+    this.running.set(key, null);
+    await runWithContext({ taskId: task.id, attempt: task.attempt, tenant: task.tenant }, async () => {
+      let leftover: Promise<unknown> | null = null;
+      try {
+        ({ leftover } = await this.attempt(key, worker, task));
+      } catch (err) {
+        this.logger.error({ err }, 'The outcome of an attempt could not be recorded; the task runs again when the lease ends.');
+      } finally {
+        this.running.delete(key);
+        if (this.suspect === key) this.suspect = null;
+      }
+      if (leftover !== null) await this.outlast(task, leftover);
+    });
+  }
+
+  /** One attempt, step by step. */
+  private async attempt(key: string, worker: Buffer, task: ClaimedTask): Promise<Over> {
+    const handler = this.registry.get(task.name);
+    if (handler === undefined) return this.giveBack(worker, task, 'unknown-handler', this.config.unknownHandlerPauseMs);
+    if (task.crashes > 0 && this.suspect !== null) return this.giveBack(worker, task, 'suspect-waits', SUSPECT_PAUSE_MS);
+    if (task.crashes > 0) this.suspect = key;
+
+    const { timeoutMs, deadlineFirst } = this.limitOf(task, handler);
+    const abort = new AbortController();
+    let stopped: StopReason | 'gone' | null = null;
+    const stop: Stop = (reason) => {
+      // The first reason counts, except that a lost lease takes away the right to write whatever came before.
+      if (stopped === null || reason === 'gone') stopped = reason;
+      abort.abort(
+        new DOMException(
+          `The attempt was stopped: ${reason}.`,
+          reason === 'timeout' || reason === 'deadline' ? 'TimeoutError' : 'AbortError',
+        ),
+      );
+    };
+    this.running.set(key, stop);
+    const timer = setTimeout(stop, timeoutMs, deadlineFirst ? 'deadline' : 'timeout');
+    const { ending, work } = await this.runHandler(handler, worker, task, timeoutMs, abort.signal);
+    clearTimeout(timer);
+    const reason = stopped as StopReason | 'gone' | null;
+    const leftover = ending.kind === 'ignored' ? work : null;
+    // If the lease is not mine, I do not write.
+    if (reason === 'gone') return { leftover };
+    const retry = effectiveRetry(task, handler.retry, this.retryDefaults());
+    const verdict = classify(ending, reason, { task, retry, resultBytesMax: this.config.resultMaxBytes, timeoutMs, random: Math.random() });
+    await this.settle(worker, task, verdict);
+    return { leftover };
+  }
+
+  /** The shorter of the attempt's own timeout and what is left of the task's life, both in ms from the claim. */
+  private limitOf(task: ClaimedTask, handler: HandlerDefinition): { timeoutMs: number; deadlineFirst: boolean } {
+    const own = task.timeoutMs > 0 ? task.timeoutMs : (handler.timeoutMs ?? this.config.taskTimeoutMs);
+    const left = task.deadlineAt > 0 ? Math.max(0, task.deadlineAt - task.startedAt) : Number.POSITIVE_INFINITY;
+    return { timeoutMs: Math.min(own, left), deadlineFirst: left < own };
+  }
+
+  /** Ends when the handler does, or one grace period after it was told to stop. */
+  private async runHandler(handler: HandlerDefinition, worker: Buffer, task: ClaimedTask, timeoutMs: number, signal: AbortSignal) {
+    const ended = new AbortController();
+    const context = makeContext(task, {
+      signal,
+      ended: ended.signal,
+      deadline: new Date(task.startedAt + timeoutMs),
+      logger: this.logger,
+      write: async (fraction, message) => {
+        await this.progress.write(worker, task, fraction, message);
+      },
+    });
+    const work = Promise.resolve()
+      .then(() => handler.run(JSON.parse(task.payload) as unknown, context))
+      .then(
+        (value): Ending => ({ kind: 'returned', value }),
+        (thrown: unknown): Ending => ({ kind: 'threw', thrown }),
+      );
+    const ending = await Promise.race([work, graceAfter(signal, this.config.workerAbortGraceMs, ended.signal)]);
+    ended.abort();
+    return { ending, work };
+  }
+
+  /** The handler runs on although nobody waits for it: it cannot be stopped inside this process, so its slot stays closed. */
+  private async outlast(task: ClaimedTask, work: Promise<unknown>): Promise<void> {
+    this.closedSlots += 1;
+    this.logger.error(
+      { name: task.name, closedSlots: this.closedSlots },
+      'A handler ignores its abort signal; its slot stays closed until it ends.',
+    );
+    if (this.closedSlots > this.config.workerConcurrency * CLOSED_SHARE_MAX) this.onWornOut?.();
+    await work;
+    this.closedSlots -= 1;
+  }
+
+  private async giveBack(worker: Buffer, task: ClaimedTask, code: 'unknown-handler' | 'suspect-waits', delayMs: number): Promise<Over> {
+    const unhandled = code === 'unknown-handler';
+    const message = unhandled
+      ? 'This worker has no handler of this name and gave the task back.'
+      : 'Another task that has killed its worker is running here; this one waits.';
+    await this.settle(worker, task, { kind: 'released', delayMs, unhandled, error: { code, message } });
+    return { leftover: null };
+  }
+
+  private async settle(worker: Buffer, task: ClaimedTask, verdict: Verdict): Promise<void> {
+    const settled = await this.settler.settle({ worker, task, verdict });
+    if (settled === 'fenced')
+      this.logger.warn({ verdict: verdict.kind }, 'An outcome came too late and was not recorded: the task is no longer held here.');
+    else this.logger.debug({ name: task.name, verdict: verdict.kind }, 'An attempt is recorded.');
+  }
+
+  private retryDefaults(): RetryDefaults {
+    const { retryMaxAttempts, retryBackoff, retryBaseMs, retryMaxMs, retryJitter } = this.config;
+    return { maxAttempts: retryMaxAttempts, backoff: retryBackoff, baseMs: retryBaseMs, maxMs: retryMaxMs, jitter: retryJitter };
+  }
+}
+
+/** Resolves as `ignored` one grace period after the signal fired, unless `settled` fires first. */
+async function graceAfter(signal: AbortSignal, graceMs: number, settled: AbortSignal): Promise<Ending> {
+  if (!signal.aborted) {
+    await new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true, signal: settled });
+    });
+  }
+  await pause(graceMs, settled);
+  return settled.aborted ? new Promise<Ending>(() => undefined) : { kind: 'ignored' };
+}

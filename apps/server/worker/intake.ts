@@ -1,0 +1,144 @@
+/**
+ * Turns ids and backlog places into running attempts. Everything that is the same for both ways in lives here: paused queues,
+ * claims whose answer was lost, and the slots.
+ *
+ * When a claim fails the tasks may be ours all the same. So the claim is not given up but asked about, with growing pauses,
+ * until the database says which of them we hold; meanwhile nothing else is read. Held tasks run, the others are claimed again.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import { Drain, pause } from '@app/lifecycle';
+import { EVERY_TENANT, Queues, Ringer, TaskClaimer, type Backlog, type ClaimedTask, type Pause } from '@app/tasks';
+import { Logger } from '@app/telemetry';
+import { Executor } from './executor.js';
+import type { Slots } from './slots.js';
+
+const AWAY_MS_MIN = 100;
+const AWAY_MS_MAX = 2_000;
+
+@Injectable()
+export class Intake {
+  /** Set at the start of the worker. */
+  slots!: Slots;
+  /** The id to claim under, and whether claims may be made at all. */
+  lease!: { readonly id: Buffer; readonly held: boolean };
+  private paused = new Set<string>();
+  private away = false;
+  private last: Promise<void> = Promise.resolve();
+
+  constructor(
+    @Inject(TaskClaimer) private readonly claimer: TaskClaimer,
+    @Inject(Queues) private readonly queues: Queues,
+    @Inject(Ringer) private readonly ringer: Ringer,
+    @Inject(Executor) private readonly executor: Executor,
+    @Inject(Drain) private readonly drain: Drain,
+    @Inject(Logger) private readonly logger: Logger,
+  ) {}
+
+  /** Whether the next read makes sense: a slot is free, the lease holds, and the database answers. */
+  async ready(signal: AbortSignal): Promise<boolean> {
+    await this.slots.whenFree(signal);
+    if (this.lease.held && !this.away) return !signal.aborted;
+    await pause(AWAY_MS_MIN, signal);
+    return false;
+  }
+
+  /** Reads the pauses anew. */
+  async refreshPauses(): Promise<void> {
+    const pauses: Pause[] = await this.queues.pauses();
+    this.paused = new Set(pauses.map(({ tenant, queue }) => `${tenant} ${queue}`));
+  }
+
+  isPaused(tenant: string, queue: string): boolean {
+    return this.paused.has(`${tenant} ${queue}`) || this.paused.has(`${EVERY_TENANT} ${queue}`);
+  }
+
+  /** Paused: the tasks go back to where workers look once the queue is resumed. */
+  async setAside(ids: readonly Buffer[]): Promise<void> {
+    await this.ringer.setAside(ids);
+  }
+
+  /**
+   * Claims the ids into slots that the caller has reserved, one each, and starts what it got; unused slots are given back.
+   * Resolves when the claim is decided, not when the tasks are done.
+   */
+  async takeIds(ids: readonly Buffer[]): Promise<void> {
+    await this.oneAtATime(() => this.decide(ids, ids.length, false));
+  }
+
+  /** Claims from one place of the backlog into slots reserved for it; returns how many it got. */
+  async takeBacklog(place: Backlog, reserved: number): Promise<number> {
+    return this.oneAtATime(async () => {
+      const worker = this.lease.id;
+      let tried: readonly Buffer[] = [];
+      try {
+        const claimed = await this.claimer.claimBacklog(worker, place, reserved, (ids) => {
+          tried = ids;
+        });
+        return this.start(worker, claimed, reserved);
+      } catch (err) {
+        this.gone(err);
+        return this.decide(tried, reserved, true);
+      }
+    });
+  }
+
+  /** Claims until the database has said yes or no to every id. `asked`: a claim went out and its answer is missing. */
+  private async decide(ids: readonly Buffer[], reserved: number, asked: boolean): Promise<number> {
+    const claimed: ClaimedTask[] = [];
+    let worker = this.lease.id;
+    let open = ids.filter((id) => !this.executor.holds(id));
+    let unanswered = asked;
+    for (let wait = AWAY_MS_MIN; !this.drain.draining || unanswered; wait = Math.min(AWAY_MS_MAX, wait * 2)) {
+      try {
+        if (unanswered) claimed.push(...(await this.claimer.held(worker, open)));
+        open = open.filter((id) => !claimed.some(({ bytes }) => bytes.equals(id)));
+        unanswered = false;
+        worker = this.lease.id;
+        claimed.push(...(await this.claimer.claim(worker, open)));
+        this.back();
+        break;
+      } catch (err) {
+        this.gone(err);
+        unanswered = true;
+        if (this.drain.draining) break;
+        await pause(wait, this.drain.signal);
+      }
+    }
+    return this.start(worker, claimed, reserved);
+  }
+
+  /**
+   * One claim at a time. Two at once could both see a task as this worker's after one of them took it, and the slower would
+   * start it a second time; so each claim's tasks are registered before the next claim is sent.
+   */
+  private async oneAtATime<T>(claim: () => Promise<T>): Promise<T> {
+    const turn = this.last.then(claim);
+    this.last = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    return turn;
+  }
+
+  private start(worker: Buffer, claimed: readonly ClaimedTask[], reserved: number): number {
+    // A lease that was lost meanwhile took its claims with it.
+    const mine = worker.equals(this.lease.id) ? claimed.filter(({ bytes }) => !this.executor.holds(bytes)) : [];
+    this.slots.release(reserved - mine.length);
+    for (const task of mine) {
+      void this.executor.run(worker, task).then(() => {
+        this.slots.release(1);
+      });
+    }
+    return mine.length;
+  }
+
+  private gone(err: unknown): void {
+    if (!this.away) this.logger.warn({ err }, 'Claiming failed; nothing is read until the database answers.');
+    this.away = true;
+  }
+
+  private back(): void {
+    if (this.away) this.logger.info({}, 'The database answers again.');
+    this.away = false;
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * The worker's lease: its row in the register, renewed by a heartbeat. One lease covers everything the worker runs. It is
+ * either held, in doubt (no beat got through for most of a lease: stop the handlers before somebody else starts them), or
+ * lost (a sweeper marked the row: whatever we hold is not ours any more, and we come back under a new id).
+ */
+import { hostname } from 'node:os';
+import type { Config } from '@app/config';
+import { Pulse, type Database } from '@app/database';
+import { Loop, type Clock, type Loops } from '@app/lifecycle';
+import type { TaskIds, Workers } from '@app/tasks';
+import { idText } from '@app/tasks';
+import type { Logger } from '@app/telemetry';
+
+/** Beats per lease, and the share of a lease without a beat after which it is in doubt. */
+const BEATS_PER_LEASE = 5;
+const DOUBT_SHARE = 0.8;
+
+export interface LeaseEvents {
+  /** Stop the handlers: somebody else may start their tasks soon, or has already (`lost`). */
+  onGone(state: 'doubt' | 'lost'): void;
+}
+
+export class Lease {
+  /** The id that claims are made under. Changes when the lease was lost. */
+  id: Buffer;
+  private pulse: Pulse | null = null;
+  private loop: Loop | null = null;
+  private lastBeat = 0;
+  private inDoubt = false;
+  private renewing: Promise<void> | null = null;
+  private watch: Loop | null = null;
+
+  constructor(
+    private readonly database: Database,
+    private readonly workers: Workers,
+    private readonly ids: TaskIds,
+    private readonly config: Config,
+    private readonly clock: Clock,
+    private readonly loops: Loops,
+    private readonly logger: Logger,
+    private readonly handlers: () => readonly string[],
+    private readonly events: LeaseEvents,
+  ) {
+    this.id = ids.next();
+  }
+
+  /** Whether claims may be made. */
+  get held(): boolean {
+    return !this.inDoubt && this.renewing === null;
+  }
+
+  async start(): Promise<void> {
+    await this.register();
+    this.watch = this.loops.run(
+      new Loop({
+        name: 'worker.lease',
+        intervalMs: this.beatMs,
+        tickMs: this.beatMs,
+        clock: this.clock,
+        tick: () => {
+          this.check();
+          return Promise.resolve();
+        },
+        onError: (err) => {
+          this.logger.error({ err }, 'Watching the lease failed.');
+        },
+      }),
+    );
+  }
+
+  async drain(): Promise<void> {
+    await this.workers.drain(this.id);
+  }
+
+  /** The last thing a worker does: it holds nothing any more. */
+  async stop(): Promise<void> {
+    if (this.watch !== null) await this.loops.stop(this.watch);
+    await this.stopBeating();
+    await this.workers.stop(this.id);
+  }
+
+  private get beatMs(): number {
+    return Math.round(this.config.workerLeaseMs / BEATS_PER_LEASE);
+  }
+
+  private async register(): Promise<void> {
+    const { workerQueues, workerConcurrency, workerLeaseMs } = this.config;
+    await this.workers.register({
+      id: this.id,
+      host: hostname(),
+      pid: process.pid,
+      queues: workerQueues === '*' ? ['*'] : workerQueues,
+      handlers: this.handlers(),
+      concurrency: workerConcurrency,
+      leaseMs: workerLeaseMs,
+    });
+    this.lastBeat = this.clock.monotonic();
+    this.inDoubt = false;
+    this.beat();
+    this.logger.info({ workerId: idText(this.id) }, 'The worker is registered.');
+  }
+
+  private beat(): void {
+    const statement = this.workers.beat(this.id);
+    if (this.database.dialect.engine === 'sqlite') {
+      // One process, one connection, and the file's lock is the lease: a thread would have nothing to vouch for.
+      this.loop = this.loops.run(
+        new Loop({
+          name: 'worker.heartbeat',
+          intervalMs: this.beatMs,
+          tickMs: this.beatMs,
+          clock: this.clock,
+          tick: async () => {
+            this.onBeat(await this.database.execute(statement));
+          },
+          onError: (err) => {
+            this.logger.warn({ err }, 'A heartbeat failed.');
+          },
+        }),
+      );
+      return;
+    }
+    this.pulse = new Pulse({
+      url: this.config.databaseUrl,
+      tls: this.config.databaseTls,
+      statement,
+      everyMs: this.beatMs,
+      beatTimeoutMs: this.beatMs,
+      stallMs: this.config.workerStallMs,
+      onBeat: (affected) => {
+        this.onBeat(affected);
+      },
+      onError: (message) => {
+        this.logger.warn({ reason: message }, 'A heartbeat failed.');
+      },
+    });
+  }
+
+  private async stopBeating(): Promise<void> {
+    await this.pulse?.stop();
+    this.pulse = null;
+    if (this.loop !== null) await this.loops.stop(this.loop);
+    this.loop = null;
+  }
+
+  private onBeat(affected: number): void {
+    if (affected === 0) {
+      this.renewing ??= this.renew().finally(() => {
+        this.renewing = null;
+      });
+      return;
+    }
+    this.lastBeat = this.clock.monotonic();
+    this.inDoubt = false;
+  }
+
+  private check(): void {
+    if (this.inDoubt || this.renewing !== null) return;
+    if (this.clock.monotonic() - this.lastBeat < this.config.workerLeaseMs * DOUBT_SHARE) return;
+    this.inDoubt = true;
+    this.logger.error({ workerId: idText(this.id) }, 'No heartbeat got through; the handlers are stopped before the lease ends.');
+    this.events.onGone('doubt');
+  }
+
+  /** The row was marked lost, or is gone. Everything held belongs to others now; come back as somebody new. */
+  private async renew(): Promise<void> {
+    this.logger.error({ workerId: idText(this.id) }, 'This worker was declared lost; it drops what it holds and registers anew.');
+    this.events.onGone('lost');
+    await this.stopBeating();
+    this.id = this.ids.next();
+    for (let done = false; !done;) {
+      try {
+        await this.register();
+        done = true;
+      } catch (err) {
+        this.logger.warn({ err }, 'Registering anew failed; trying again.');
+        await new Promise((resolve) => setTimeout(resolve, this.beatMs));
+      }
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * The worker's capacity: one slot per task that may run at once. Readers of several queues and the backlog share them and are
+ * served in the order they asked, so that a busy queue cannot keep the others waiting for ever.
+ */
+export class Slots {
+  private taken = 0;
+  private waiting: (() => void)[] = [];
+
+  constructor(readonly size: number) {}
+
+  get free(): number {
+    return this.size - this.taken;
+  }
+
+  get busy(): number {
+    return this.taken;
+  }
+
+  /** Takes up to `wanted` slots; returns how many, perhaps none. */
+  reserve(wanted: number): number {
+    const got = Math.max(0, Math.min(wanted, this.free));
+    this.taken += got;
+    return got;
+  }
+
+  release(count: number): void {
+    this.taken -= count;
+    while (this.free > 0 && this.waiting.length > 0) this.waiting.shift()?.();
+  }
+
+  /** Resolves when a slot is free (it may be gone again by then) or the signal fires. */
+  async whenFree(signal: AbortSignal): Promise<void> {
+    if (this.free > 0 || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      this.waiting.push(end);
+      signal.addEventListener('abort', end, { once: true });
+    });
+  }
+}

@@ -1,0 +1,19 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import type { Config } from '@app/config';
+import { HandlersModule } from '@app/handlers';
+import { Executor } from './executor.js';
+import { BUILTIN_HANDLERS } from './handlers/builtin-handlers.js';
+import { Intake } from './intake.js';
+import { WorkerService } from './worker.service.js';
+
+/** The worker role: claims tasks and runs their handlers, the built-in ones and those of the configured folder. */
+@Module({})
+export class WorkerModule {
+  static for(config: Config): DynamicModule {
+    return {
+      module: WorkerModule,
+      imports: [HandlersModule.forRoot({ definitions: BUILTIN_HANDLERS, directory: config.handlersDir })],
+      providers: [Executor, Intake, WorkerService],
+    };
+  }
+}
