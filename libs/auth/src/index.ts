@@ -1,0 +1,10 @@
+export { accessOf, Public, Scopes, type Access } from './access.js';
+export { InsufficientScope, InvalidToken, TokenExpired, Unauthenticated } from './auth-errors.js';
+export { AuthModule } from './auth.module.js';
+export { issueToken, type TokenRequest } from './issue-token.js';
+export { JwtGuard, requireScopes } from './jwt.guard.js';
+export { Caller, principalOf, type Principal } from './principal.js';
+export { assertEveryRouteIsGuarded, routesIn, routesOf, type Route } from './routes.js';
+export { isScope, SCOPES, type Scope } from './scopes.js';
+export { SigningKey, type AuthSettings } from './signing-key.js';
+export { isTenant, SYSTEM_TENANT } from './token-claims.js';

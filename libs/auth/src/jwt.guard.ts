@@ -1,0 +1,87 @@
+/**
+ * Decides on every call of every route: public, or a valid token with the route's scopes. A route that declares neither is
+ * refused, so forgetting the decorator closes a door and never opens one. Reasons for a refused token go to the log only.
+ */
+import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { AuthGuard } from '@nestjs/passport';
+import type { Request } from 'express';
+import { TaskRunnerError } from '@app/errors';
+import { Clock } from '@app/lifecycle';
+import { accessOf } from './access.js';
+import { InsufficientScope, InvalidToken, Unauthenticated } from './auth-errors.js';
+import { JwtVerification } from './jwt-verification.js';
+import type { Principal } from './principal.js';
+import type { Scope } from './scopes.js';
+import type { VerifiedToken } from './token-claims.js';
+import { shapeProblem } from './token-shape.js';
+import { VerifiedTokens } from './verified-tokens.js';
+
+@Injectable()
+export class JwtGuard extends AuthGuard() {
+  private readonly verified = new VerifiedTokens();
+
+  constructor(
+    @Inject(JwtVerification) verification: JwtVerification,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {
+    super({ defaultStrategy: verification.strategyName });
+  }
+
+  /** @throws Unauthenticated, InvalidToken, TokenExpired, InsufficientScope */
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    const access = accessOf(context.getHandler(), context.getClass());
+    if (access === 'public') {
+      return true;
+    }
+    const request = context.switchToHttp().getRequest<Request>();
+    const principal = await this.authenticate(context, request);
+    request.user = principal;
+    requireScopes(principal, access ?? ['admin']);
+    if (access === undefined) {
+      throw new TaskRunnerError('internal', 'internal', 'This route is closed because it does not say who may call it.');
+    }
+    return true;
+  }
+
+  /** Called by the base class with what the strategy found. */
+  override handleRequest<T>(error: unknown, verified: T | false, info: unknown): T {
+    if (error instanceof Error) {
+      throw error;
+    }
+    if (!verified) {
+      throw new InvalidToken(info instanceof Error ? info.message : 'not verified');
+    }
+    return verified;
+  }
+
+  private async authenticate(context: ExecutionContext, request: Request): Promise<Principal> {
+    const token = bearerToken(request.headers.authorization);
+    const known = this.verified.find(token, this.clock.now());
+    if (known !== undefined) {
+      return known.principal;
+    }
+    const problem = shapeProblem(token);
+    if (problem !== null) {
+      throw new InvalidToken(problem);
+    }
+    await super.canActivate(context);
+    const verified = request.user as unknown as VerifiedToken;
+    this.verified.remember(token, verified);
+    return verified.principal;
+  }
+}
+
+function bearerToken(header: string | undefined): string {
+  const token = /^bearer +(\S+) *$/i.exec(header ?? '')?.[1];
+  if (token === undefined) {
+    throw new Unauthenticated();
+  }
+  return token;
+}
+
+/** @throws InsufficientScope unless the caller has all of them. */
+export function requireScopes(principal: Principal, required: readonly Scope[]): void {
+  if (!required.every((scope) => principal.scopes.has(scope))) {
+    throw new InsufficientScope(required);
+  }
+}

@@ -1,0 +1,27 @@
+/** Who is calling, as a verified token says, and the decorator that hands it to a route. */
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { Request } from 'express';
+import { Unauthenticated } from './auth-errors.js';
+import type { Scope } from './scopes.js';
+
+export interface Principal {
+  /** The `sub` claim. */
+  readonly subject: string;
+  /** The `tenant` claim: every query is scoped by it. */
+  readonly tenant: string;
+  readonly scopes: ReadonlySet<Scope>;
+}
+
+/** The principal the guard has put on the request. @throws Unauthenticated on a route that was not guarded. */
+export function principalOf(request: Request): Principal {
+  const user: unknown = request.user;
+  if (user === undefined) {
+    throw new Unauthenticated();
+  }
+  return user as Principal;
+}
+
+/** Injects the `Principal` of the call into a route's parameter. */
+export const Caller = createParamDecorator((_: unknown, context: ExecutionContext): Principal =>
+  principalOf(context.switchToHttp().getRequest<Request>()),
+);

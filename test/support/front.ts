@@ -1,0 +1,274 @@
+/**
+ * The REST front in this process, over HTTP on a port of its own, with ports that keep tasks in memory. It shows what the
+ * front does with a request before any store sees it; what the stores do is shown elsewhere, on real ones.
+ */
+import 'reflect-metadata';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Global, Module, type DynamicModule, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AuthModule, issueToken, SCOPES, SigningKey, type Scope } from '@app/auth';
+import { Config, loadConfig, type Environment } from '@app/config';
+import { IdempotencyKeyReused, InvalidState, NotFound } from '@app/errors';
+import { Clock } from '@app/lifecycle';
+import {
+  Queues,
+  TaskCanceller,
+  TaskReader,
+  TaskRetrier,
+  TaskSubmitter,
+  TaskWaiter,
+  Workers,
+  type NewTask,
+  type QueueView,
+  type Submitted,
+  type TaskFilter,
+  type TaskPage,
+  type TaskView,
+} from '@app/tasks';
+import { createLogger, Logger } from '@app/telemetry';
+import { ApiModule } from '../../apps/server/api/api.module.js';
+import { configureApi } from '../../apps/server/api/configure-api.js';
+
+export class TestClock extends Clock {
+  private passed = 0;
+
+  now(): number {
+    return Date.UTC(2026, 0, 1) + this.passed;
+  }
+
+  monotonic(): number {
+    return this.passed;
+  }
+
+  advance(ms: number): void {
+    this.passed += ms;
+  }
+}
+
+/** All the ports at once. `failure` makes the next call reject. */
+export class MemoryTasks {
+  readonly submitted: NewTask[] = [];
+  readonly tasks = new Map<string, TaskView>();
+  readonly waits: { timeoutMs: number; aborted: boolean }[] = [];
+  readonly queueCalls: string[] = [];
+  private readonly keys = new Map<string, { id: string; fingerprint: string }>();
+  failure: unknown = null;
+  /** What `wait` answers. */
+  outcome: 'finished' | 'timeout' | 'hang' = 'timeout';
+
+  async submit(task: NewTask): Promise<Submitted> {
+    this.failIfTold();
+    const key = task.idempotency?.keyHash.toString('hex');
+    const fingerprint = task.idempotency?.fingerprint.toString('hex') ?? '';
+    const known = key === undefined ? undefined : this.keys.get(`${task.tenant} ${key}`);
+    if (known !== undefined) {
+      if (known.fingerprint !== fingerprint) {
+        throw new IdempotencyKeyReused();
+      }
+      return { task: await this.get(task.tenant, known.id), replayed: true };
+    }
+    this.submitted.push(task);
+    const view = viewOf(task);
+    this.tasks.set(view.id, view);
+    if (key !== undefined) {
+      this.keys.set(`${task.tenant} ${key}`, { id: view.id, fingerprint });
+    }
+    return { task: view, replayed: false };
+  }
+
+  submitMany(tasks: readonly NewTask[]): Promise<PromiseSettledResult<Submitted>[]> {
+    return Promise.allSettled(tasks.map((task) => this.submit(task)));
+  }
+
+  async get(tenant: string, id: string): Promise<TaskView> {
+    this.failIfTold();
+    const task = this.tasks.get(id);
+    if (task === undefined || task.tenant !== tenant) {
+      throw new NotFound();
+    }
+    return task;
+  }
+
+  async attempts(tenant: string, id: string) {
+    await this.get(tenant, id);
+    return [{ attempt: 1, outcome: 'succeeded' as const, workerId: 'w', startedAt: 1, finishedAt: 2, error: null, result: 1 }];
+  }
+
+  async list(tenant: string, filter: TaskFilter, page: { limit: number; cursor: string | null }): Promise<TaskPage> {
+    const all = [...this.tasks.values()].filter((task) => task.tenant === tenant && (filter.state ?? task.state) === task.state).reverse();
+    const start = page.cursor === null ? 0 : all.findIndex((task) => task.id === page.cursor) + 1;
+    const items = all.slice(start, start + page.limit);
+    return { items, nextCursor: start + page.limit < all.length ? (items.at(-1)?.id ?? null) : null };
+  }
+
+  async cancel(tenant: string, id: string): Promise<TaskView> {
+    return this.change(await this.get(tenant, id), 'cancelled');
+  }
+
+  async retry(tenant: string, id: string): Promise<TaskView> {
+    const task = await this.get(tenant, id);
+    if (task.state === 'queued') {
+      throw new InvalidState('A queued task cannot be retried.');
+    }
+    return this.change(task, 'queued');
+  }
+
+  wait(tenant: string, id: string, timeoutMs: number, signal: AbortSignal): Promise<TaskView | null> {
+    const entry = { timeoutMs, aborted: false };
+    this.waits.push(entry);
+    if (this.outcome === 'finished') {
+      return this.get(tenant, id).then((task) => this.change(task, 'succeeded'));
+    }
+    if (this.outcome === 'timeout') {
+      return Promise.resolve(null);
+    }
+    return new Promise((resolve) => {
+      signal.addEventListener('abort', () => {
+        entry.aborted = true;
+        resolve(null);
+      });
+    });
+  }
+
+  private change(task: TaskView, state: TaskView['state']): TaskView {
+    const changed = { ...task, state, finishedAt: state === 'queued' ? null : task.createdAt + 1 };
+    this.tasks.set(task.id, changed);
+    return changed;
+  }
+
+  private failIfTold(): void {
+    if (this.failure !== null) {
+      throw this.failure;
+    }
+  }
+}
+
+export interface Front {
+  readonly url: string;
+  readonly app: NestExpressApplication;
+  readonly tasks: MemoryTasks;
+  readonly clock: TestClock;
+  /** The lines logged so far, parsed. */
+  readonly lines: Record<string, unknown>[];
+  token(options?: { tenant?: string; scopes?: readonly Scope[]; ttlMs?: number }): string;
+  /** A request with a token of the tenant `t1` and all scopes, unless told otherwise. */
+  call(path: string, init?: RequestInit & { duplex?: 'half' }): Promise<Response>;
+  /** POSTs a text as JSON. */
+  post(path: string, body: string | object | null, headers?: Record<string, string>): Promise<Response>;
+  close(): Promise<void>;
+}
+
+/** Starts a front. `controllers` are put beside those of the api. */
+export async function startFront(environment: Environment = {}, controllers: Type[] = []): Promise<Front> {
+  const tasks = new MemoryTasks();
+  const clock = new TestClock();
+  const lines: Record<string, unknown>[] = [];
+  const destination = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
+  const secret = { AUTH_JWT_SECRET: randomBytes(32).toString('hex') };
+  const config = loadConfig({
+    DATABASE_URL: 'sqlite:never-opened.db',
+    ...('AUTH_JWT_PUBLIC_KEY' in environment ? {} : secret),
+    ...environment,
+  });
+  const logger = createLogger({ level: 'debug', format: 'json', role: 'api', destination });
+  const values = new Map<unknown, unknown>([
+    [Config, config],
+    [Clock, clock],
+    [Logger, logger],
+  ]);
+  const module = frontModule(values, tasks, controllers);
+  const app = await NestFactory.create<NestExpressApplication>(module, { logger: false, bodyParser: false, forceCloseConnections: true });
+  configureApi(app);
+  await app.listen(0, '127.0.0.1');
+  const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
+  const key = app.get(SigningKey, { strict: false });
+
+  const token: Front['token'] = ({ tenant = 't1', scopes = SCOPES, ttlMs = 60_000 } = {}) =>
+    issueToken(key, clock, { tenant, subject: 'tester', scopes, ttlMs });
+  const call: Front['call'] = (path, init = {}) =>
+    fetch(`${url}${path}`, {
+      ...init,
+      headers: { ...(key.canSign ? { authorization: `Bearer ${token()}` } : {}), ...(init.headers as Record<string, string>) },
+    });
+  const post: Front['post'] = (path, body, headers = {}) =>
+    call(path, {
+      method: 'POST',
+      body: typeof body === 'object' && body !== null ? JSON.stringify(body) : body,
+      headers: { 'content-type': 'application/json', ...headers },
+    });
+  return { url, app, tasks, clock, lines, token, call, post, close: () => app.close() };
+}
+
+function frontModule(values: ReadonlyMap<unknown, unknown>, tasks: MemoryTasks, controllers: Type[]): DynamicModule {
+  class FrontModule {}
+  Module({})(FrontModule);
+  Global()(FrontModule);
+  const ports = [TaskSubmitter, TaskReader, TaskCanceller, TaskRetrier, TaskWaiter].map((provide) => ({ provide, useValue: tasks }));
+  const given = [...values].map(([provide, useValue]) => ({ provide: provide as Type, useValue }));
+  const providers = [
+    ...given,
+    ...ports,
+    { provide: Queues, useValue: queuesOver(tasks) },
+    { provide: Workers, useValue: { list: async () => [worker()] } },
+  ];
+  return { module: FrontModule, imports: [ApiModule, AuthModule], controllers, providers, exports: providers };
+}
+
+function queuesOver(tasks: MemoryTasks) {
+  const note = async (call: string, name: string, paused: boolean): Promise<QueueView> => {
+    tasks.queueCalls.push(call);
+    return queueOf(name, paused);
+  };
+  return {
+    list: async () => [queueOf('default', false)],
+    pause: (tenant: string, name: string) => note(`pause ${tenant} ${name}`, name, true),
+    resume: (tenant: string, name: string) => note(`resume ${tenant} ${name}`, name, false),
+    pauseEverywhere: (name: string) => note(`pause * ${name}`, name, true),
+    resumeEverywhere: (name: string) => note(`resume * ${name}`, name, false),
+  };
+}
+
+function queueOf(name: string, paused: boolean): QueueView {
+  const depth = { scheduled: 0, queued: 2, running: 0, retrying: 0, failed: 0 };
+  return { name, paused, pausedAt: paused ? 1 : null, pausedBy: paused ? 'tester' : null, depth, countedUpTo: 1_000, oldestQueuedAgeMs: 5 };
+}
+
+function worker() {
+  const times = { startedAt: 1, heartbeatAt: 2 };
+  return { id: 'w', host: 'h', pid: 1, state: 'live', queues: ['default'], handlers: ['echo'], concurrency: 1, ...times };
+}
+
+function viewOf(task: NewTask): TaskView {
+  const createdAt = Date.UTC(2026, 0, 1);
+  return {
+    id: randomUUID(),
+    tenant: task.tenant,
+    name: task.name,
+    queue: task.queue,
+    priority: task.priority,
+    state: 'queued',
+    reason: null,
+    payload: JSON.parse(task.payload) as unknown,
+    result: null,
+    lastError: null,
+    attempt: 0,
+    failures: 0,
+    crashes: 0,
+    maxAttempts: task.maxAttempts,
+    retry: task.retry,
+    progress: null,
+    tags: task.tags,
+    metadata: task.metadata,
+    runAt: task.runAt ?? createdAt,
+    timeoutMs: task.timeoutMs,
+    expiresAt: task.expiresAt,
+    deadlineAt: null,
+    createdAt,
+    createdBy: task.createdBy,
+    updatedAt: createdAt,
+    startedAt: null,
+    finishedAt: null,
+    cancelRequested: false,
+  };
+}

@@ -1,0 +1,45 @@
+/**
+ * Servers of one test's own, for tests that kill, freeze or empty them: from the program on this machine, or as a container
+ * where there is no program or it refuses (a security profile may forbid it to keep data in a temporary folder). A test asks
+ * `canStartPrivateServers()` first, because a run may have no more than the addresses of servers that others use too.
+ */
+import { canUseDocker, startDatabaseContainer, startRedisContainer } from './docker.js';
+import { canStartLocalDatabase, startLocalDatabase } from './local-database.js';
+import { canStartLocalRedis, startLocalRedis } from './local-redis.js';
+import type { PrivateServer } from './server.js';
+
+export function canStartPrivateServers(): boolean {
+  return canStartMariaDb() && canStartRedis();
+}
+
+export function canStartMariaDb(): boolean {
+  return canStartLocalDatabase() || canUseDocker();
+}
+
+export function canStartRedis(): boolean {
+  return canStartLocalRedis() || canUseDocker();
+}
+
+/** A database server (MariaDB, or MySQL where only that is installed). Its `url` names no database: see `newDatabase`. */
+export function startMariaDb(): Promise<PrivateServer> {
+  return firstThatStarts(canStartLocalDatabase(), startLocalDatabase, startDatabaseContainer);
+}
+
+export function startRedis(): Promise<PrivateServer> {
+  return firstThatStarts(canStartLocalRedis(), startLocalRedis, startRedisContainer);
+}
+
+async function firstThatStarts(
+  canStartLocally: boolean,
+  locally: () => Promise<PrivateServer>,
+  asContainer: () => Promise<PrivateServer>,
+): Promise<PrivateServer> {
+  if (!canStartLocally) return asContainer();
+  try {
+    return await locally();
+  } catch (error) {
+    if (!canUseDocker()) throw error;
+    process.stderr.write(`The local server does not start, using a container: ${(error as Error).message}\n`);
+    return asContainer();
+  }
+}
