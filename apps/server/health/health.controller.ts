@@ -7,9 +7,8 @@ import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { HealthCheckService, HealthIndicatorService, type HealthCheckResult, type HealthIndicatorResult } from '@nestjs/terminus';
 import type { Response } from 'express';
-import { DataSource } from 'typeorm';
 import { Public } from '@app/auth';
-import { assertSchema, Database, sql } from '@app/database';
+import { Database, Schema, sql } from '@app/database';
 import { Drain, Loops, within } from '@app/lifecycle';
 import { Doorbell } from '@app/queue';
 import { heartbeatLatency } from '@app/tasks';
@@ -28,7 +27,7 @@ export class HealthController {
     @Inject(HealthCheckService) private readonly health: HealthCheckService,
     @Inject(HealthIndicatorService) private readonly indicator: HealthIndicatorService,
     @Inject(Database) private readonly database: Database,
-    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(Schema) private readonly schema: Schema,
     @Inject(Doorbell) private readonly doorbell: Doorbell,
     @Inject(Drain) private readonly drain: Drain,
     @Inject(Loops) private readonly loops: Loops,
@@ -82,7 +81,7 @@ export class HealthController {
     }
     try {
       if (performance.now() - this.schemaCheckedAt > SCHEMA_CHECK_EVERY_MS) {
-        await within(assertSchema(this.dataSource), PROBE_MS, 'the schema');
+        await within(this.schema.assert(), PROBE_MS, 'the schema');
         this.schemaCheckedAt = performance.now();
       }
     } catch {

@@ -14,8 +14,9 @@ import { makeContext } from './attempt-context.js';
 import { effectiveRetry, type RetryDefaults } from './backoff.js';
 import { classify, type Ending, type StopReason } from './classify.js';
 
-/** A task that killed its worker before runs alone among its like; others wait this long for their turn, in ms. */
+/** How long a suspect waits for its turn, in ms; doubled each time it finds the place taken, up to 32 times as long. */
 const SUSPECT_PAUSE_MS = 1_000;
+const SUSPECT_DOUBLINGS_MAX = 5;
 /** Share of the slots that may be closed by handlers that ignore their abort before the worker asks to be replaced. */
 const CLOSED_SHARE_MAX = 0.5;
 const IDLE_LOOK_MS = 20;
@@ -92,8 +93,10 @@ export class Executor {
   private async attempt(key: string, worker: Buffer, task: ClaimedTask): Promise<Over> {
     const handler = this.registry.get(task.name);
     if (handler === undefined) return this.giveBack(worker, task, 'unknown-handler', this.config.unknownHandlerPauseMs);
-    if (task.crashes > 0 && this.suspect !== null) return this.giveBack(worker, task, 'suspect-waits', SUSPECT_PAUSE_MS);
-    if (task.crashes > 0) this.suspect = key;
+    if (this.isSuspect(task)) {
+      if (this.suspect !== null) return this.giveBack(worker, task, 'suspect-waits', suspectPause(task));
+      this.suspect = key;
+    }
 
     const { timeoutMs, deadlineFirst } = this.limitOf(task, handler);
     const abort = new AbortController();
@@ -120,6 +123,14 @@ export class Executor {
     const verdict = classify(ending, reason, { task, retry, resultBytesMax: this.config.resultMaxBytes, timeoutMs, random: Math.random() });
     await this.settle(worker, task, verdict);
     return { leftover };
+  }
+
+  /**
+   * One more crash would make it poison, so it must crash alone if it does: its neighbours could not be told from it. Before
+   * that it runs among the others, because most crashes are nobody's fault and a task on its own is a task that waits.
+   */
+  private isSuspect(task: ClaimedTask): boolean {
+    return task.crashes > 0 && task.crashes >= this.config.poisonCrashes - 1;
   }
 
   /** The shorter of the attempt's own timeout and what is left of the task's life, both in ms from the claim. */
@@ -184,6 +195,11 @@ export class Executor {
     const { retryMaxAttempts, retryBackoff, retryBaseMs, retryMaxMs, retryJitter } = this.config;
     return { maxAttempts: retryMaxAttempts, backoff: retryBackoff, baseMs: retryBaseMs, maxMs: retryMaxMs, jitter: retryJitter };
   }
+}
+
+function suspectPause({ attempt, failures, crashes }: ClaimedTask): number {
+  const waits = Math.max(0, attempt - 1 - failures - crashes);
+  return SUSPECT_PAUSE_MS * 2 ** Math.min(waits, SUSPECT_DOUBLINGS_MAX);
 }
 
 /** Resolves as `ignored` one grace period after the signal fired, unless `settled` fires first. */

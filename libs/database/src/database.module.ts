@@ -3,12 +3,11 @@
  * build does not know, older or newer, ends the boot.
  */
 import { Module, type DynamicModule } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import { Config } from '@app/config';
 import { Logger } from '@app/telemetry';
 import { Database } from './database.js';
 import { openDatabase, type DatabaseOptions, type EntityFactory, type OpenDatabase } from './open.js';
-import { assertSchema, migrate } from './schema.js';
+import { migrate, Schema } from './schema.js';
 
 const OPEN = Symbol('the open database');
 
@@ -32,7 +31,7 @@ export function databaseOptions(config: Config, entities: readonly EntityFactory
 
 @Module({})
 export class DatabaseModule {
-  /** Exports `Database` and TypeORM's `DataSource` to the whole application. */
+  /** Exports `Database` and `Schema` to the whole application. */
   static forRoot(entities: readonly EntityFactory[]): DynamicModule {
     return {
       module: DatabaseModule,
@@ -44,14 +43,14 @@ export class DatabaseModule {
           useFactory: async (config: Config, logger: Logger): Promise<OpenDatabase> => {
             const open = await openDatabase(databaseOptions(config, entities, logger));
             if (open.engine === 'sqlite') await migrate(open.dataSource);
-            await assertSchema(open.dataSource);
+            await new Schema(open.dataSource).assert();
             return open;
           },
         },
         { provide: Database, inject: [OPEN], useFactory: (open: OpenDatabase) => open.database },
-        { provide: DataSource, inject: [OPEN], useFactory: (open: OpenDatabase) => open.dataSource },
+        { provide: Schema, inject: [OPEN], useFactory: (open: OpenDatabase) => new Schema(open.dataSource) },
       ],
-      exports: [Database, DataSource],
+      exports: [Database, Schema],
     };
   }
 }

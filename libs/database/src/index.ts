@@ -5,5 +5,5 @@ export { DatabaseModule, databaseOptions } from './database.module.js';
 export { Pulse, type PulseOptions } from './pulse.js';
 export { CommitUnknown, DatabaseError, LockTimeout } from './failures.js';
 export { openDatabase, type DatabaseOptions, type EntityFactory, type OpenDatabase } from './open.js';
-export { assertSchema, migrate } from './schema.js';
+export { assertSchema, migrate, Schema } from './schema.js';
 export { join, list, rows, sql, type Sql, type SqlValue } from './sql.js';

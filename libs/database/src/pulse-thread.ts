@@ -24,7 +24,8 @@ async function beat(): Promise<PulseMessage> {
   } catch (error) {
     connection?.destroy();
     connection = null;
-    return { error: String((error as { code?: unknown }).code ?? (error as Error).message) };
+    const { code, message } = error as NodeJS.ErrnoException;
+    return { error: code ?? message };
   }
 }
 

@@ -54,3 +54,13 @@ async function appliedMigrations(dataSource: DataSource): Promise<Set<string>> {
     await runner.release();
   }
 }
+
+/** The check above, for those who ask again while the process runs. */
+export class Schema {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** Throws InvalidConfiguration where the schema is older or newer than this build. */
+  async assert(): Promise<void> {
+    await assertSchema(this.dataSource);
+  }
+}

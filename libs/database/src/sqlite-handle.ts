@@ -48,7 +48,7 @@ export class SqliteHandle {
 
   run(text: string, values: readonly unknown[]): { rows: Record<string, unknown>[]; affected: number; lastId: number | bigint } {
     const { statement, reads } = this.prepared(text);
-    const bound = values as Parameters<StatementSync['run']>;
+    const bound = values as readonly (string | number | null | Uint8Array)[];
     if (reads) return { rows: (statement.all(...bound) as Record<string, unknown>[]).map(withBuffers), affected: 0, lastId: 0 };
     const { changes, lastInsertRowid } = statement.run(...bound);
     return { rows: [], affected: Number(changes), lastId: lastInsertRowid };

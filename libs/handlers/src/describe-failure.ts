@@ -46,8 +46,8 @@ export function printable(text: string): string {
 
 function messageOf(thrown: unknown): string {
   if (typeof thrown === 'string') return printable(thrown) || 'The handler threw an empty text.';
-  if (typeof thrown !== 'object' && typeof thrown !== 'function') return `The handler threw ${printable(String(thrown))}.`;
-  if (thrown === null) return 'The handler threw null.';
+  if (thrown === null || thrown === undefined) return `The handler threw ${thrown === null ? 'null' : 'undefined'}.`;
+  if (typeof thrown !== 'object' && typeof thrown !== 'function') return `The handler threw ${printable(String(thrown as number | bigint | boolean | symbol))}.`;
   const message = read(thrown, 'message');
   const name = read(thrown, 'name');
   if (typeof message === 'string' && printable(message) !== '') return printable(message);

@@ -25,7 +25,7 @@ async function failure(): Promise<Error> {
     () => {
       throw new Error('The folder was loaded.');
     },
-    (error: Error) => error,
+    (error: unknown) => error as Error,
   );
 }
 

@@ -105,7 +105,7 @@ export class RedisDoorbell extends Doorbell {
     }
     const replies = (await pipeline.exec()) ?? [];
     const failed = replies.find(([error]) => error !== null);
-    if (failed?.[0] != null) throw failed[0];
+    if (failed?.[0]) throw failed[0];
     if (replies.length < commands) throw new Error('Redis answered fewer commands than were sent');
     for (const { key, tenant, at } of counts) this.windows.learn(key, tenant, Number(replies[at]?.[1]));
   }

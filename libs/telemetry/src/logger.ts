@@ -90,11 +90,6 @@ function forReading(target: DestinationStream, colorize: boolean): DestinationSt
 }
 
 function safeLine(fields: LogFields): Record<string, unknown> {
-  const line = safeFields(fields);
-  for (const name of RESERVED) {
-    if (!(name in line)) continue;
-    line[`${name}_`] = line[name];
-    delete line[name];
-  }
-  return line;
+  const safe = Object.entries(safeFields(fields));
+  return Object.fromEntries(safe.map(([name, value]) => [RESERVED.includes(name) ? `${name}_` : name, value]));
 }
