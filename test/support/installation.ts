@@ -1,0 +1,64 @@
+/**
+ * One installation of the program on one backend, as an operator would run it: every role a process of its own on a database
+ * server and Redis, everything in one process on SQLite. The tests below it are the same for both.
+ */
+import { migrateWith } from './migrate.js';
+import type { Backend } from './backends.js';
+import { Client } from './client.js';
+import type { Fleet } from './fleet.js';
+import type { App } from './process.js';
+import { signToken, TEST_SECRET, type TokenOptions } from './token.js';
+
+export interface InstallationOptions {
+  fleet: Fleet;
+  backend: Backend;
+  handlersDir: string;
+  /** How many worker processes; on SQLite there is one process whatever is asked. */
+  workers?: number;
+  env?: Readonly<Record<string, string>>;
+  /** Takes the place of the backend's own addresses, for private servers. */
+  addresses?: Readonly<Record<string, string>>;
+}
+
+export class Installation {
+  private constructor(
+    private readonly options: InstallationOptions,
+    readonly env: Readonly<Record<string, string>>,
+    readonly api: App,
+    readonly workers: App[],
+    readonly scheduler: App,
+  ) {}
+
+  static async start(options: InstallationOptions): Promise<Installation> {
+    const { fleet, backend, handlersDir } = options;
+    const env = {
+      ...(options.addresses ?? (await backend.environment())),
+      HANDLERS_DIR: handlersDir,
+      AUTH_JWT_SECRET: TEST_SECRET,
+      LOG_FORMAT: 'json',
+      ...options.env,
+    };
+    if (backend.name === 'sqlite') {
+      const all = await fleet.start({ env: { ...env, ROLE: 'all' } });
+      return new Installation(options, env, all, [all], all);
+    }
+    await migrateWith(env);
+    const role = (name: string): Promise<App> => fleet.start({ env: { ...env, ROLE: name } });
+    const [api, scheduler, ...workers] = await Promise.all([
+      role('api'),
+      role('scheduler'),
+      ...Array.from({ length: options.workers ?? 2 }, () => role('worker')),
+    ]);
+    return new Installation(options, env, api, workers, scheduler);
+  }
+
+  client(token: TokenOptions = {}): Client {
+    return new Client(this.api.url, signToken(token));
+  }
+
+  /** One more worker, or, on SQLite, the whole process again. */
+  async addWorker(): Promise<App> {
+    const { fleet, backend } = this.options;
+    return fleet.start({ env: { ...this.env, ROLE: backend.name === 'sqlite' ? 'all' : 'worker' } });
+  }
+}

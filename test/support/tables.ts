@@ -1,0 +1,32 @@
+/** Looks into the tables with the engines' own clients, past everything that is under test. */
+import { DatabaseSync } from '@photostructure/sqlite';
+import { createConnection } from 'mysql2/promise';
+
+/** One statement on the database of an installation; on SQLite its process must have ended. */
+export async function ask<T>(databaseUrl: string, text: string, values: readonly string[] = []): Promise<T[]> {
+  if (databaseUrl.startsWith('sqlite:')) {
+    const database = new DatabaseSync(databaseUrl.slice('sqlite:'.length), { readOnly: true });
+    try {
+      return database.prepare(text).all(...values) as T[];
+    } finally {
+      database.close();
+    }
+  }
+  const connection = await createConnection({ uri: databaseUrl });
+  try {
+    const [rows] = await connection.query(text, [...values]);
+    return rows as T[];
+  } finally {
+    await connection.end();
+  }
+}
+
+/** How many tasks of a tenant are in each state. */
+export async function statesInTable(databaseUrl: string, tenant: string): Promise<Record<string, number>> {
+  const rows = await ask<{ state: string; total: number }>(
+    databaseUrl,
+    'SELECT state, COUNT(*) AS total FROM tasks WHERE tenant = ? GROUP BY state',
+    [tenant],
+  );
+  return Object.fromEntries(rows.map(({ state, total }) => [state, Number(total)]));
+}
