@@ -6,7 +6,7 @@ import { migrateWith } from './migrate.js';
 import type { Backend } from './backends.js';
 import { Client } from './client.js';
 import type { Fleet } from './fleet.js';
-import type { App } from './process.js';
+import type { App, AppOptions } from './process.js';
 import { signToken, TEST_SECRET, type TokenOptions } from './token.js';
 
 export interface InstallationOptions {
@@ -16,6 +16,8 @@ export interface InstallationOptions {
   /** How many worker processes; on SQLite there is one process whatever is asked. */
   workers?: number;
   env?: Readonly<Record<string, string>>;
+  /** As for a single process of the fleet. */
+  expectErrors?: NonNullable<AppOptions['expectErrors']>;
   /** Takes the place of the backend's own addresses, for private servers. */
   addresses?: Readonly<Record<string, string>>;
 }
@@ -30,7 +32,7 @@ export class Installation {
   ) {}
 
   static async start(options: InstallationOptions): Promise<Installation> {
-    const { fleet, backend, handlersDir } = options;
+    const { fleet, backend, handlersDir, expectErrors = false } = options;
     const env = {
       ...(options.addresses ?? (await backend.environment())),
       HANDLERS_DIR: handlersDir,
@@ -39,11 +41,11 @@ export class Installation {
       ...options.env,
     };
     if (backend.name === 'sqlite') {
-      const all = await fleet.start({ env: { ...env, ROLE: 'all' } });
+      const all = await fleet.start({ env: { ...env, ROLE: 'all' }, expectErrors });
       return new Installation(options, env, all, [all], all);
     }
     await migrateWith(env);
-    const role = (name: string): Promise<App> => fleet.start({ env: { ...env, ROLE: name } });
+    const role = (name: string): Promise<App> => fleet.start({ env: { ...env, ROLE: name }, expectErrors });
     const [api, scheduler, ...workers] = await Promise.all([
       role('api'),
       role('scheduler'),
@@ -53,7 +55,11 @@ export class Installation {
   }
 
   client(token: TokenOptions = {}): Client {
-    return new Client(this.api.url, signToken(token));
+    return this.clientOf(this.api, token);
+  }
+
+  clientOf(app: App, token: TokenOptions = {}): Client {
+    return new Client(app.url, signToken(token));
   }
 
   /** One more worker, or, on SQLite, the whole process again. */

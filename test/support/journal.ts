@@ -55,6 +55,7 @@ export default [
   counted('counted.flaky', (payload, ctx) => { if (ctx.failures < payload.failures) throw new Error('not yet'); return { failures: ctx.failures }; }, { retry: { maxAttempts: 10, backoff: 'fixed', baseMs: 20, jitter: 0 } }),
   counted('counted.hopeless', () => { throw Object.assign(new Error('never'), { retryable: false, code: 'hopeless' }); }),
   counted('counted.sleep', (payload, ctx) => pause(payload.ms, { slept: payload.ms }, { signal: ctx.signal })),
+  counted('counted.steps', async (payload, ctx) => { for (let step = 1; step <= 4; step += 1) { await ctx.progress(step / 4, 'step ' + step); await pause(payload.ms, null, { signal: ctx.signal }); } return 'walked'; }),
   counted('counted.deaf', (payload) => pause(payload.ms, { slept: payload.ms })),
 ];
 `;
