@@ -75,9 +75,19 @@ export class Consumer {
     const wanted = open.reduce((sum, { ids }) => sum + ids.length, 0);
     const room = this.intake.slots.reserve(wanted);
     const { now, later } = split(open, room);
-    if (later.length > 0) await this.doorbell.ring(later);
     if (room > 0) await this.intake.takeIds(now);
+    await this.ringAgain(later);
     await this.reader.finish(deliveries);
+  }
+
+  /** For the worker that has room. A ring that fails is found by the reconciler, like any that is lost. */
+  private async ringAgain(rings: readonly Ring[]): Promise<void> {
+    if (rings.length === 0) return;
+    try {
+      await this.doorbell.ring(rings);
+    } catch (err) {
+      this.logger.warn({ err, queue: this.queue }, 'Ringing again failed; the tasks are offered again by the reconciler.');
+    }
   }
 }
 

@@ -4,35 +4,44 @@
  * and whenever a door runs dry. Lanes take turns as at the door; inside a lane it rotates over queues and tenants, so that one
  * tenant's million tasks do not come before another's ten.
  */
-import { Loop, type Clock, type Loops } from '@app/lifecycle';
+import { Inject, Injectable } from '@nestjs/common';
+import { Config } from '@app/config';
+import { Clock, Loop, Loops } from '@app/lifecycle';
 import { laneOrder, type Lane } from '@app/queue';
-import type { Backlog, TaskClaimer } from '@app/tasks';
-import type { Logger } from '@app/telemetry';
-import type { Intake } from './intake.js';
+import { TaskClaimer, type Backlog } from '@app/tasks';
+import { Logger } from '@app/telemetry';
+import { Intake } from './intake.js';
 
-/** How many places one look takes in. More wait for the next; the rotation reaches them. */
+/** How many places one look takes in. */
 const PLACES_MAX = 256;
+/** How long the places of a look serve while they still yield; new ones wait that long at most. */
+const PLACES_MS = 1_000;
 const TICK_MS = 60_000;
 const WAKE_EVERY_MS = 100;
 
+@Injectable()
 export class Drawer {
   private readonly loop: Loop;
   private turn = 0;
   private readonly next = new Map<Lane, number>();
   private wokenAt = Number.NEGATIVE_INFINITY;
+  private places: readonly Backlog[] = [];
+  private lookedAt = Number.NEGATIVE_INFINITY;
+
+  private readonly queues: readonly string[] | null;
 
   constructor(
-    private readonly claimer: TaskClaimer,
-    private readonly intake: Intake,
-    private readonly queues: readonly string[] | null,
-    private readonly clock: Clock,
-    private readonly loops: Loops,
-    intervalMs: number,
-    logger: Logger,
+    @Inject(Config) config: Config,
+    @Inject(TaskClaimer) private readonly claimer: TaskClaimer,
+    @Inject(Intake) private readonly intake: Intake,
+    @Inject(Clock) private readonly clock: Clock,
+    @Inject(Loops) private readonly loops: Loops,
+    @Inject(Logger) logger: Logger,
   ) {
+    this.queues = config.workerQueues === '*' ? null : config.workerQueues;
     this.loop = new Loop({
       name: 'worker.drawer',
-      intervalMs,
+      intervalMs: config.workerPollMs,
       tickMs: TICK_MS,
       clock,
       tick: async (signal) => ({ again: await this.draw(signal) }),
@@ -60,9 +69,7 @@ export class Drawer {
   /** Whether it found something, so that looking again at once is worth it. */
   private async draw(signal: AbortSignal): Promise<boolean> {
     if (!(await this.intake.ready(signal))) return !signal.aborted;
-    const places = (await this.claimer.backlog(this.queues, PLACES_MAX)).filter(
-      ({ tenant, queue }) => !this.intake.isPaused(tenant, queue),
-    );
+    const places = (await this.look()).filter(({ tenant, queue }) => !this.intake.isPaused(tenant, queue));
     if (places.length === 0) return false;
     this.turn += 1;
     let found = 0;
@@ -70,7 +77,19 @@ export class Drawer {
       const members = places.filter((place) => place.lane === lane);
       found += await this.drawLane(lane, members, signal);
     }
+    if (found === 0) this.lookedAt = Number.NEGATIVE_INFINITY;
     return found > 0;
+  }
+
+  private async look(): Promise<readonly Backlog[]> {
+    const now = this.clock.monotonic();
+    if (now - this.lookedAt < PLACES_MS) return this.places;
+    // More places than one look takes in: the next look goes on where this one ended.
+    const from = this.places.length === PLACES_MAX ? (this.places.at(-1) ?? null) : null;
+    this.places = await this.claimer.backlog(this.queues, PLACES_MAX, from);
+    // An empty look is no reason not to look again.
+    this.lookedAt = this.places.length > 0 ? now : Number.NEGATIVE_INFINITY;
+    return this.places;
   }
 
   private async drawLane(lane: Lane, members: readonly Backlog[], signal: AbortSignal): Promise<number> {

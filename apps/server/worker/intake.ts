@@ -10,22 +10,21 @@ import { Drain, pause } from '@app/lifecycle';
 import { EVERY_TENANT, Queues, Ringer, TaskClaimer, type Backlog, type ClaimedTask, type Pause } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
-import type { Slots } from './slots.js';
+import { Lease } from './lease.js';
+import { Slots } from './slots.js';
 
 const AWAY_MS_MIN = 100;
 const AWAY_MS_MAX = 2_000;
 
 @Injectable()
 export class Intake {
-  /** Set at the start of the worker. */
-  slots!: Slots;
-  /** The id to claim under, and whether claims may be made at all. */
-  lease!: { readonly id: Buffer; readonly held: boolean };
   private paused = new Set<string>();
   private away = false;
   private last: Promise<void> = Promise.resolve();
 
   constructor(
+    @Inject(Slots) readonly slots: Slots,
+    @Inject(Lease) private readonly lease: Lease,
     @Inject(TaskClaimer) private readonly claimer: TaskClaimer,
     @Inject(Queues) private readonly queues: Queues,
     @Inject(Ringer) private readonly ringer: Ringer,

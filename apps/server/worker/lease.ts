@@ -4,22 +4,20 @@
  * lost (a sweeper marked the row: whatever we hold is not ours any more, and we come back under a new id).
  */
 import { hostname } from 'node:os';
-import type { Config } from '@app/config';
-import { Pulse, type Database } from '@app/database';
-import { Loop, type Clock, type Loops } from '@app/lifecycle';
-import type { TaskIds, Workers } from '@app/tasks';
-import { idText } from '@app/tasks';
-import type { Logger } from '@app/telemetry';
+import { Inject, Injectable } from '@nestjs/common';
+import { Config } from '@app/config';
+import { Database, Pulse } from '@app/database';
+import { HandlerRegistry } from '@app/handlers';
+import { Clock, Loop, Loops } from '@app/lifecycle';
+import { idText, TaskIds, Workers } from '@app/tasks';
+import { Logger } from '@app/telemetry';
+import { Executor } from './executor.js';
 
 /** Beats per lease, and the share of a lease without a beat after which it is in doubt. */
 const BEATS_PER_LEASE = 5;
 const DOUBT_SHARE = 0.8;
 
-export interface LeaseEvents {
-  /** Stop the handlers: somebody else may start their tasks soon, or has already (`lost`). */
-  onGone(state: 'doubt' | 'lost'): void;
-}
-
+@Injectable()
 export class Lease {
   /** The id that claims are made under. Changes when the lease was lost. */
   id: Buffer;
@@ -31,15 +29,15 @@ export class Lease {
   private watch: Loop | null = null;
 
   constructor(
-    private readonly database: Database,
-    private readonly workers: Workers,
-    private readonly ids: TaskIds,
-    private readonly config: Config,
-    private readonly clock: Clock,
-    private readonly loops: Loops,
-    private readonly logger: Logger,
-    private readonly handlers: () => readonly string[],
-    private readonly events: LeaseEvents,
+    @Inject(Config) private readonly config: Config,
+    @Inject(Database) private readonly database: Database,
+    @Inject(Workers) private readonly workers: Workers,
+    @Inject(TaskIds) private readonly ids: TaskIds,
+    @Inject(HandlerRegistry) private readonly registry: HandlerRegistry,
+    @Inject(Executor) private readonly executor: Executor,
+    @Inject(Clock) private readonly clock: Clock,
+    @Inject(Loops) private readonly loops: Loops,
+    @Inject(Logger) private readonly logger: Logger,
   ) {
     this.id = ids.next();
   }
@@ -90,7 +88,7 @@ export class Lease {
       host: hostname(),
       pid: process.pid,
       queues: workerQueues === '*' ? ['*'] : workerQueues,
-      handlers: this.handlers(),
+      handlers: this.registry.names(),
       concurrency: workerConcurrency,
       leaseMs: workerLeaseMs,
     });
@@ -159,13 +157,13 @@ export class Lease {
     if (this.clock.monotonic() - this.lastBeat < this.config.workerLeaseMs * DOUBT_SHARE) return;
     this.inDoubt = true;
     this.logger.error({ workerId: idText(this.id) }, 'No heartbeat got through; the handlers are stopped before the lease ends.');
-    this.events.onGone('doubt');
+    this.executor.stopAll('shutdown');
   }
 
   /** The row was marked lost, or is gone. Everything held belongs to others now; come back as somebody new. */
   private async renew(): Promise<void> {
     this.logger.error({ workerId: idText(this.id) }, 'This worker was declared lost; it drops what it holds and registers anew.');
-    this.events.onGone('lost');
+    this.executor.stopAll('gone');
     await this.stopBeating();
     this.id = this.ids.next();
     for (let done = false; !done;) {

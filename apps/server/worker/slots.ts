@@ -2,11 +2,18 @@
  * The worker's capacity: one slot per task that may run at once. Readers of several queues and the backlog share them and are
  * served in the order they asked, so that a busy queue cannot keep the others waiting for ever.
  */
+import { Inject, Injectable } from '@nestjs/common';
+import { Config } from '@app/config';
+
+@Injectable()
 export class Slots {
+  readonly size: number;
   private taken = 0;
   private waiting: (() => void)[] = [];
 
-  constructor(readonly size: number) {}
+  constructor(@Inject(Config) config: Config) {
+    this.size = config.workerConcurrency;
+  }
 
   get free(): number {
     return this.size - this.taken;

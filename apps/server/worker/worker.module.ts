@@ -1,9 +1,14 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { Config } from '@app/config';
 import { HandlersModule } from '@app/handlers';
+import { Cancels } from './cancels.js';
+import { Drawer } from './drawer.js';
 import { Executor } from './executor.js';
 import { BUILTIN_HANDLERS } from './handlers/builtin-handlers.js';
 import { Intake } from './intake.js';
+import { Lease } from './lease.js';
+import { Readers } from './readers.js';
+import { Slots } from './slots.js';
 import { WorkerService } from './worker.service.js';
 
 /** The worker role: claims tasks and runs their handlers, the built-in ones and those of the configured folder. */
@@ -13,7 +18,7 @@ export class WorkerModule {
     return {
       module: WorkerModule,
       imports: [HandlersModule.forRoot({ definitions: BUILTIN_HANDLERS, directory: config.handlersDir })],
-      providers: [Executor, Intake, WorkerService],
+      providers: [Slots, Executor, Lease, Intake, Drawer, Readers, Cancels, WorkerService],
     };
   }
 }

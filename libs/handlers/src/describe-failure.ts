@@ -44,10 +44,14 @@ export function printable(text: string): string {
     .trim();
 }
 
+function isPrimitive(thrown: unknown): thrown is number | bigint | boolean | symbol {
+  return typeof thrown !== 'object' && typeof thrown !== 'function';
+}
+
 function messageOf(thrown: unknown): string {
   if (typeof thrown === 'string') return printable(thrown) || 'The handler threw an empty text.';
   if (thrown === null || thrown === undefined) return `The handler threw ${thrown === null ? 'null' : 'undefined'}.`;
-  if (typeof thrown !== 'object' && typeof thrown !== 'function') return `The handler threw ${printable(String(thrown as number | bigint | boolean | symbol))}.`;
+  if (isPrimitive(thrown)) return `The handler threw ${printable(String(thrown))}.`;
   const message = read(thrown, 'message');
   const name = read(thrown, 'name');
   if (typeof message === 'string' && printable(message) !== '') return printable(message);
