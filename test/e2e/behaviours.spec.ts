@@ -189,6 +189,15 @@ describe.each(backends())('a task on $name', (backend: Backend) => {
     expect(await ignorant.stop()).toEqual({ code: 0, signal: null });
   }, 60_000);
 
+  it('is found in any of fifty queues', async () => {
+    const names = Array.from({ length: 50 }, (_, index) => `many-${index}`);
+    const { items } = await client.submitBatch(names.map((queue) => ({ name: 'counted.echo', payload: queue, queue })));
+    for (const { task } of items) expect((await client.finished(task?.id ?? '')).state).toBe('succeeded');
+    // Again, now that the queues are known.
+    const again = await client.submitBatch(names.map((queue) => ({ name: 'counted.echo', payload: queue, queue })));
+    for (const { task } of again.items) expect((await client.finished(task?.id ?? '')).state).toBe('succeeded');
+  }, 60_000);
+
   it('survives the orderly stop of its worker without a failure counted', async () => {
     const extra = backend.name === 'sqlite' ? installation.api : await installation.addWorker();
     const { items } = await client.submitBatch(Array.from({ length: 60 }, () => ({ name: 'counted.sleep', payload: { ms: 300 } })));

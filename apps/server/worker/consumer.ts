@@ -26,12 +26,20 @@ export class Consumer {
     private readonly logger: Logger,
     /** Called when the door runs dry: a look at the backlog may be worth it. */
     private readonly onDry: () => void,
+    polling = false,
   ) {
-    this.reader = doorbell.open(queue, consumer);
+    this.reader = doorbell.open(queue, consumer, polling);
   }
 
   start(): void {
     this.done = this.consume();
+  }
+
+  /** One look at the door instead of a start, for a queue without a connection of its own. Throws when the door is away. */
+  async poll(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && (await this.intake.ready(signal)) && (await this.readOnce(0, signal))) {
+      // There was something; there may be more.
+    }
   }
 
   /** Reads nothing more; resolves when what was read is claimed. */
@@ -48,16 +56,9 @@ export class Consumer {
     while (!signal.aborted) {
       try {
         if (!(await this.intake.ready(signal))) continue;
-        this.turn += 1;
-        const deliveries = await this.reader.read({
-          tasks: this.intake.slots.free,
-          lanes: laneOrder(this.turn),
-          blockMs: wet ? 0 : BLOCK_MS,
-          signal,
-        });
-        if (deliveries.length > 0) await this.take(deliveries);
-        if (wet && deliveries.length === 0) this.onDry();
-        wet = deliveries.length > 0;
+        const found = await this.readOnce(wet ? 0 : BLOCK_MS, signal);
+        if (wet && !found) this.onDry();
+        wet = found;
         wait = AWAY_MS_MIN;
       } catch (err) {
         if (wait === AWAY_MS_MIN)
@@ -66,6 +67,14 @@ export class Consumer {
         wait = Math.min(AWAY_MS_MAX, wait * 2);
       }
     }
+  }
+
+  /** Whether something rang. */
+  private async readOnce(blockMs: number, signal: AbortSignal): Promise<boolean> {
+    this.turn += 1;
+    const deliveries = await this.reader.read({ tasks: this.intake.slots.free, lanes: laneOrder(this.turn), blockMs, signal });
+    if (deliveries.length > 0) await this.take(deliveries);
+    return deliveries.length > 0;
   }
 
   private async take(deliveries: readonly Delivery[]): Promise<void> {

@@ -28,10 +28,17 @@ interface Over {
 
 type Stop = (reason: StopReason | 'gone') => void;
 
+interface Held {
+  worker: Buffer;
+  task: ClaimedTask;
+  /** Stops the handler, once there is one. */
+  stop: Stop | null;
+}
+
 @Injectable()
 export class Executor {
-  /** What is held, by id; the value stops it, once there is something to stop. */
-  private readonly running = new Map<string, Stop | null>();
+  /** What is held, by id. */
+  private readonly running = new Map<string, Held>();
   private suspect: string | null = null;
   private closedSlots = 0;
   /** Called once when too many slots are closed. */
@@ -55,12 +62,24 @@ export class Executor {
 
   /** Asks one task to stop because somebody cancelled it. */
   cancel(id: Buffer): void {
-    this.running.get(id.toString('hex'))?.('cancel');
+    this.running.get(id.toString('hex'))?.stop?.('cancel');
   }
 
   /** Asks every handler to stop. `gone`: the lease is no longer ours, so nothing will be written. */
   stopAll(reason: 'shutdown' | 'gone'): void {
-    for (const stop of [...this.running.values()]) stop?.(reason);
+    for (const { stop } of [...this.running.values()]) stop?.(reason);
+  }
+
+  /**
+   * Gives back what still runs, without waiting for its handlers: the process is about to end, and with it they. What they
+   * still say is not heard. Resolves when that is recorded.
+   */
+  async abandon(): Promise<void> {
+    const left = [...this.running.values()];
+    for (const { stop } of left) stop?.('gone');
+    const error = { code: 'worker-stopping', message: 'The worker was stopped before the handler ended, and gave the task back.' };
+    const verdict: Verdict = { kind: 'released', delayMs: 0, unhandled: false, error };
+    await Promise.allSettled(left.map(({ worker, task }) => this.settler.settle({ worker, task, verdict })));
   }
 
   /** Resolves when nothing is held any more. */
@@ -74,7 +93,7 @@ export class Executor {
    */
   async run(worker: Buffer, task: ClaimedTask): Promise<void> {
     const key = task.bytes.toString('hex');
-    this.running.set(key, null);
+    this.running.set(key, { worker, task, stop: null });
     await runWithContext({ taskId: task.id, attempt: task.attempt, tenant: task.tenant }, async () => {
       let leftover: Promise<unknown> | null = null;
       try {
@@ -111,7 +130,7 @@ export class Executor {
         ),
       );
     };
-    this.running.set(key, stop);
+    this.running.set(key, { worker, task, stop });
     const timer = setTimeout(stop, timeoutMs, deadlineFirst ? 'deadline' : 'timeout');
     const { ending, work } = await this.runHandler(handler, worker, task, timeoutMs, abort.signal);
     clearTimeout(timer);

@@ -1,6 +1,6 @@
 /**
- * Keeps a reader on every queue that this worker serves, and the pauses up to date. Queues are found when they are first used;
- * beyond a bound a queue gets no reader (each holds a connection) and is served from the database.
+ * Keeps a reader on every queue that this worker serves, and the pauses up to date. Queues are found when they are first used.
+ * A reader holds a connection, so there is a bound; the queues beyond it share one and are looked at in turn.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
@@ -15,13 +15,19 @@ import { Lease } from './lease.js';
 
 const READERS_MAX = 32;
 const REFRESH_MS = 1_000;
+const POLL_MS = 250;
+/** Queues without a connection of their own that one round looks at; the next round goes on with the others. */
+const POLLED_PER_ROUND = 50;
 /** Served from the first moment by a worker of all queues; others are found when they are first used, within a second. */
 const FIRST_QUEUES = ['default', 'system'];
 
 @Injectable()
 export class Readers {
   private readonly consumers = new Map<string, Consumer>();
+  private readonly polled = new Map<string, Consumer>();
   private readonly refreshing: Loop;
+  private readonly polling: Loop;
+  private polledUpTo = 0;
 
   constructor(
     @Inject(Config) private readonly config: Config,
@@ -34,27 +40,31 @@ export class Readers {
     @Inject(Clock) clock: Clock,
     @Inject(Logger) private readonly logger: Logger,
   ) {
-    this.refreshing = new Loop({
-      name: 'worker.readers',
-      intervalMs: REFRESH_MS,
-      tickMs: config.databaseStatementTimeoutMs,
-      clock,
-      tick: () => this.refresh(),
-      onError: (err, failures) => {
-        if (failures === 1) logger.warn({ err }, 'Reading the queues and pauses failed; trying again.');
-      },
-    });
+    const loop = (name: string, intervalMs: number, tick: (signal: AbortSignal) => Promise<void>, message: string): Loop =>
+      new Loop({
+        name,
+        intervalMs,
+        tickMs: config.databaseStatementTimeoutMs,
+        clock,
+        tick,
+        onError: (err, failures) => {
+          if (failures === 1) logger.warn({ err }, message);
+        },
+      });
+    this.refreshing = loop('worker.readers', REFRESH_MS, () => this.refresh(), 'Reading the queues and pauses failed; trying again.');
+    this.polling = loop('worker.poller', POLL_MS, (signal) => this.poll(signal), 'Looking at the doorbell failed; trying again.');
   }
 
   async start(): Promise<void> {
     await this.refresh();
     this.loops.run(this.refreshing);
+    this.loops.run(this.polling);
   }
 
   /** Reads nothing more; resolves when what was read is claimed. */
   async stop(): Promise<void> {
-    await this.loops.stop(this.refreshing);
-    await Promise.all([...this.consumers.values()].map((consumer) => consumer.stop()));
+    await Promise.all([this.loops.stop(this.refreshing), this.loops.stop(this.polling)]);
+    await Promise.all([...this.consumers.values(), ...this.polled.values()].map((consumer) => consumer.stop()));
   }
 
   private async refresh(): Promise<void> {
@@ -62,12 +72,23 @@ export class Readers {
     const { workerQueues } = this.config;
     const names = workerQueues === '*' ? new Set([...FIRST_QUEUES, ...(await this.queues.names())]) : workerQueues;
     for (const name of names) {
-      if (this.consumers.has(name) || this.consumers.size >= READERS_MAX) continue;
-      const consumer = new Consumer(name, idText(this.lease.id), this.doorbell, this.intake, this.logger, () => {
+      if (this.consumers.has(name) || this.polled.has(name)) continue;
+      const polling = this.consumers.size >= READERS_MAX;
+      const onDry = (): void => {
         this.drawer.wake();
-      });
-      this.consumers.set(name, consumer);
-      consumer.start();
+      };
+      const consumer = new Consumer(name, idText(this.lease.id), this.doorbell, this.intake, this.logger, onDry, polling);
+      if (polling) this.polled.set(name, consumer);
+      else this.consumers.set(name, consumer);
+      if (!polling) consumer.start();
+    }
+  }
+
+  private async poll(signal: AbortSignal): Promise<void> {
+    const members = [...this.polled.values()];
+    const round = Math.min(members.length, POLLED_PER_ROUND);
+    for (let step = 0; step < round && !signal.aborted; step += 1) {
+      await members[this.polledUpTo++ % members.length]?.poll(signal);
     }
   }
 }

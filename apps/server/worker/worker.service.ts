@@ -4,7 +4,7 @@
  * that stopped beating before its work was done would have its tasks started elsewhere.
  */
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { Shutdown } from '@app/lifecycle';
+import { pause, Shutdown } from '@app/lifecycle';
 import { TaskSettler } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Cancels } from './cancels.js';
@@ -15,7 +15,9 @@ import { Readers } from './readers.js';
 
 /** Shares of the budget: running handlers undisturbed until the first, told to stop until the second, the rest to record. */
 const UNDISTURBED_SHARE = 0.6;
-const STOPPED_SHARE = 0.9;
+const STOPPED_SHARE = 0.85;
+/** How long giving back what is left may take; a database that is away must not keep the process from its end. */
+const GIVEN_BACK_SHARE = 0.08;
 
 @Injectable()
 export class WorkerService implements OnApplicationBootstrap {
@@ -52,10 +54,12 @@ export class WorkerService implements OnApplicationBootstrap {
     await this.executor.idle(AbortSignal.timeout(Math.round(budgetMs * UNDISTURBED_SHARE)));
     this.executor.stopAll('shutdown');
     await this.executor.idle(AbortSignal.timeout(Math.round(budgetMs * (STOPPED_SHARE - UNDISTURBED_SHARE))));
+    const left = this.executor.count;
+    await Promise.race([this.executor.abandon(), pause(Math.round(budgetMs * GIVEN_BACK_SHARE))]);
     this.settler.stop();
     await this.settler.drained();
     await this.cancels.stop();
     await this.lease.stop();
-    this.logger.info({ stillRunning: this.executor.count }, 'The worker has stopped.');
+    this.logger.info({ abandoned: left }, 'The worker has stopped.');
   }
 }

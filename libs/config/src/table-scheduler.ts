@@ -41,7 +41,7 @@ export const SCHEDULER_SETTINGS = {
     doc: 'How long a rung task may stay unclaimed, with an empty stream or without Redis, before it is offered again.',
   }),
   UNKNOWN_HANDLER_GRACE_MS: integer({
-    roles,
+    roles: ['worker'],
     fallback: 60_000,
     min: 1_000,
     max: DAY_MS,
@@ -53,7 +53,7 @@ export const SCHEDULER_SETTINGS = {
   RETENTION_CANCELLED_MS: kept(7, 'cancelled'),
   RETENTION_EXPIRED_MS: kept(7, 'expired'),
   IDEMPOTENCY_RETENTION_MS: integer({
-    roles: ['api', 'scheduler'],
+    roles,
     fallback: DAY_MS,
     min: 60_000,
     max: 30 * DAY_MS,

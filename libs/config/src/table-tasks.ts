@@ -4,7 +4,7 @@ import { choice, decimal, integer, type SettingRoles } from './setting.js';
 const KIB = 1_024;
 const MIB = 1_048_576;
 const DAY_MS = 86_400_000;
-const policyRoles: SettingRoles = ['worker', 'scheduler'];
+const policyRoles: SettingRoles = ['worker'];
 
 export const TASK_SETTINGS = {
   PAYLOAD_MAX_BYTES: integer({

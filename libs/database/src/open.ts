@@ -47,7 +47,7 @@ const RETRY_PAUSE_MS = 500;
 const ANSWER_MS = 5_000;
 /** How much longer than the server's own limit to wait for an answer, in ms. */
 const ANSWER_MARGIN_MS = 2_000;
-const MINIMUM: Readonly<Record<'mysql' | 'mariadb', readonly [number, number]>> = { mysql: [8, 0], mariadb: [10, 6] };
+const MINIMUM: Readonly<Record<'mysql' | 'mariadb', readonly [number, number]>> = { mysql: [8, 4], mariadb: [10, 11] };
 
 /** Throws InvalidConfiguration for a file or server that cannot be used, Unavailable when none answered in time. */
 export async function openDatabase(options: DatabaseOptions): Promise<OpenDatabase> {
@@ -71,7 +71,6 @@ async function openSqlite(options: DatabaseOptions): Promise<OpenDatabase> {
 
 async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
   const url = new URL(options.url);
-  const session: SessionSettings = { statementTimeoutMs: options.statementTimeoutMs, lockTimeoutMs: options.lockTimeoutMs };
   const server = {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? 3306 : Number(url.port),
@@ -85,6 +84,7 @@ async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
   };
   const engine = await waitForEngine(options.createDatabase === true ? { ...server, database: undefined } : server, options);
   if (options.createDatabase === true) await ask(server, `CREATE DATABASE IF NOT EXISTS ${mysql.escapeId(server.database)}`, true);
+  const session: SessionSettings = { engine, statementTimeoutMs: options.statementTimeoutMs, lockTimeoutMs: options.lockTimeoutMs };
   const dataSource = new DataSource({
     type: engine,
     database: server.database,

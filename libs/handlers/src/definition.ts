@@ -37,8 +37,8 @@ export interface TaskContext {
   readonly failures: number;
   /** The same for every attempt of a task: hand it to other systems so that they do the work once. */
   readonly idempotencyToken: string;
-  /** When this attempt is timed out, or null where there is no such moment. */
-  readonly deadline: Date | null;
+  /** When this attempt is timed out. */
+  readonly deadline: Date;
   /** Aborted at the deadline, at a cancel, when the worker stops, and when the worker has lost its lease. Stop then. */
   readonly signal: AbortSignal;
   readonly logger: HandlerLogger;

@@ -54,8 +54,11 @@ export abstract class Doorbell {
   abstract admits(tenant: string, queue: string, lane: Lane, tasks: number): boolean;
   /** Sends messages; resolves when they are stored. Throws when one was not: the caller marks its tasks unrung. */
   abstract ring(rings: readonly Ring[]): Promise<void>;
-  /** A reader of one queue. `consumer` is unique to the worker process. */
-  abstract open(queue: string, consumer: string): DoorbellReader;
+  /**
+   * A reader of one queue. `consumer` is unique to the worker process. A `polling` one never blocks (its `blockMs` is 0) and
+   * shares a connection with all others of its kind, for workers that serve more queues than they may hold connections.
+   */
+  abstract open(queue: string, consumer: string, polling?: boolean): DoorbellReader;
   /** Null where the adapter is away. */
   abstract position(queue: string, lane: Lane): Promise<Position | null>;
   /** Drops messages that were delivered longer ago than `idleMs` and never finished, and readers that are gone. */

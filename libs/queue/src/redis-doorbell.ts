@@ -47,8 +47,9 @@ export class RedisDoorbell extends Doorbell {
     await Promise.all([...byQueue.values()].map((group) => this.ringQueue(group)));
   }
 
-  open(queue: string, consumer: string): DoorbellReader {
-    return new RedisReader(queue, consumer, this.keys, this.settings, (deliveries) => this.finish(deliveries));
+  open(queue: string, consumer: string, polling = false): DoorbellReader {
+    const shared = polling ? this.connection : null;
+    return new RedisReader(queue, consumer, this.keys, this.settings, (deliveries) => this.finish(deliveries), shared);
   }
 
   async position(queue: string, lane: Lane): Promise<Position | null> {

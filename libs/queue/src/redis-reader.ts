@@ -29,6 +29,8 @@ export class RedisReader implements DoorbellReader {
     private readonly keys: Keys,
     private readonly settings: RedisSettings,
     readonly finish: Finish,
+    /** A connection that others use too; such a reader does not block, and does not throw it away. */
+    private readonly shared: RedisConnection | null = null,
   ) {
     this.laneOfKey = new Map(LANES.map((lane) => [keys.stream(queue, lane), lane]));
   }
@@ -70,7 +72,7 @@ export class RedisReader implements DoorbellReader {
   private async connected(): Promise<RedisConnection> {
     if (this.connection === null) {
       this.grouped = false;
-      this.connection = connect(this.settings, true);
+      this.connection = this.shared ?? connect(this.settings, true);
     }
     await ready(this.connection, this.settings.connectTimeoutMs);
     if (!this.grouped) await this.makeGroups(this.connection);
@@ -113,7 +115,7 @@ export class RedisReader implements DoorbellReader {
   }
 
   private discard(): void {
-    this.connection?.disconnect();
+    if (this.shared === null) this.connection?.disconnect();
     this.connection = null;
   }
 }

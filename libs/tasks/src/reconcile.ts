@@ -13,6 +13,8 @@ const PAGE = 1_000;
 const PAGES_MAX = 100;
 /** Distrust between the database's clock and the doorbell's, on top of the measured difference, in ms. */
 const CLOCK_MARGIN_MS = 1_000;
+/** How many grace periods a message may be on its way before its task is offered from the database as well. */
+const STALE_FACTOR = 6;
 
 interface RungRow {
   id: Buffer;
@@ -63,6 +65,8 @@ export class TaskReconciler {
   }
 
   private isLost(rungAt: number, now: number, position: Position | null): boolean {
+    // Whatever the door shows: nobody reads that lane, or the message is stuck with somebody. Nothing may wait without a timer.
+    if (rungAt < now - this.graceMs * STALE_FACTOR) return true;
     if (position === null || position.length === 0) return rungAt < now - this.graceMs;
     if (position.lastDeliveredAt === null) return false;
     const difference = position.now - now;

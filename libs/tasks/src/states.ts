@@ -43,7 +43,7 @@ export const MOVES: readonly Move[] = [
   { from: 'running', to: 'queued', by: 'worker', why: 'a stopping worker gave it back' },
   { from: 'running', to: 'cancelled', by: 'worker', why: 'it was asked to stop and did' },
   { from: 'running', to: 'queued', by: 'sweeper', why: 'its worker is lost' },
-  { from: 'running', to: 'failed', by: 'sweeper', why: 'it has killed its worker too often, or its deadline passed with its worker' },
+  { from: 'running', to: 'failed', by: 'sweeper', why: 'it was there too often when its worker died' },
   { from: 'running', to: 'cancelled', by: 'sweeper', why: 'it was asked to stop and its worker is lost' },
   { from: 'scheduled', to: 'cancelled', by: 'canceller', why: 'somebody asked' },
   { from: 'queued', to: 'cancelled', by: 'canceller', why: 'somebody asked' },
