@@ -18,15 +18,21 @@ export class LoadGenerator {
 
   /** Resolves when every request was answered; fails with the first answer that was not "accepted". */
   async run(job: LoadJob): Promise<LoadReport> {
-    const ended = once(this.child, 'exit').then(() => {
-      throw new Error('The load generator ended before its job was done.');
-    });
-    ended.catch(() => undefined);
-    const answered = once(this.child, 'message') as Promise<[LoadAnswer]>;
-    this.child.send(job);
-    const [answer] = await Promise.race([answered, ended]);
-    if ('failure' in answer) throw new Error(answer.failure);
-    return answer.report;
+    const settled = new AbortController();
+    const { signal } = settled;
+    try {
+      const answered = once(this.child, 'message', { signal }) as Promise<[LoadAnswer]>;
+      const ended = once(this.child, 'exit', { signal }).then((): never => {
+        throw new Error('The load generator ended before its job was done.');
+      });
+      ended.catch(() => undefined);
+      this.child.send(job);
+      const [answer] = await Promise.race([answered, ended]);
+      if ('failure' in answer) throw new Error(answer.failure);
+      return answer.report;
+    } finally {
+      settled.abort();
+    }
   }
 
   close(): void {

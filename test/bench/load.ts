@@ -43,11 +43,7 @@ async function work(job: LoadJob): Promise<LoadReport> {
     while (next < requests) {
       const request = next;
       next += 1;
-      // With a pace the clock starts when the request was due, so that a server that stalls cannot hide the requests it delays.
-      const due = job.requestsPerSecond === null ? clockMs() : startedAt + (request * 1_000) / job.requestsPerSecond;
-      const early = due - clockMs();
-      if (early > 0) await pause(early);
-      dueAt[request] = job.requestsPerSecond === null ? due : Math.max(due, clockMs() - 2);
+      dueAt[request] = await turnOf(job, startedAt, request);
       await send(connection, job, request);
       answeredMs[request] = clockMs() - dueAt[request];
     }
@@ -58,6 +54,19 @@ async function work(job: LoadJob): Promise<LoadReport> {
     for (const connection of connections) connection.close();
   }
   return { startedAt, dueAt, answeredMs };
+}
+
+/**
+ * When the request counts as begun. At a pace that is when it was due, if no connection was free by then: a server that stalls must
+ * not hide the requests it delays. A late timer of this process is no fault of the server's and is left out.
+ */
+async function turnOf({ requestsPerSecond }: LoadJob, startedAt: number, request: number): Promise<number> {
+  if (requestsPerSecond === null) return clockMs();
+  const due = startedAt + (request * 1_000) / requestsPerSecond;
+  const early = due - clockMs();
+  if (early <= 0) return due;
+  await pause(early);
+  return clockMs();
 }
 
 process.on('message', (job: LoadJob) => {

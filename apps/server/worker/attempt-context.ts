@@ -3,7 +3,6 @@
  * what has not been written yet, so a handler may report as often as it likes.
  */
 import type { HandlerLogger, TaskContext } from '@app/handlers';
-import { pause } from '@app/lifecycle';
 import type { ClaimedTask } from '@app/tasks';
 import type { Logger } from '@app/telemetry';
 
@@ -15,15 +14,15 @@ export type WriteProgress = (fraction: number, message: string) => Promise<void>
 export interface ContextOptions {
   /** Tells the handler to stop. */
   signal: AbortSignal;
-  /** Fires when the attempt is over, whatever the handler does. */
-  ended: AbortSignal;
   deadline: Date;
   logger: Logger;
   write: WriteProgress;
 }
 
-export function makeContext(task: ClaimedTask, options: ContextOptions): TaskContext {
-  return {
+/** `end` is to be called when the attempt is over, whatever the handler does: nothing is written for it afterwards. */
+export function makeContext(task: ClaimedTask, options: ContextOptions): { context: TaskContext; end: () => void } {
+  const reports = new Reports(options.write);
+  const context: TaskContext = {
     id: task.id,
     name: task.name,
     queue: task.queue,
@@ -35,35 +34,52 @@ export function makeContext(task: ClaimedTask, options: ContextOptions): TaskCon
     deadline: options.deadline,
     signal: options.signal,
     logger: handlerLogger(options.logger),
-    progress: throttled(options),
+    progress: (fraction, message = '') => reports.add(fraction, message),
+  };
+  return {
+    context,
+    end: () => {
+      reports.end();
+    },
   };
 }
 
 /** Writes the first report at once and then the latest one at most every quarter second. */
-function throttled({ write, ended }: ContextOptions): TaskContext['progress'] {
-  let resting = false;
-  let latest: [number, string] | null = null;
-  const rest = async (): Promise<void> => {
-    resting = true;
-    await pause(PROGRESS_EVERY_MS, ended);
-    resting = false;
-    if (latest === null || ended.aborted) return;
-    const [fraction, message] = latest;
-    latest = null;
-    // A report is a courtesy; one that fails is followed by another, or by the outcome.
-    await write(fraction, message).catch(() => undefined);
-    await rest();
-  };
-  return async (fraction, message = '') => {
+class Reports {
+  private resting: NodeJS.Timeout | null = null;
+  private latest: [number, string] | null = null;
+  private over = false;
+
+  constructor(private readonly write: WriteProgress) {}
+
+  async add(fraction: number, message: string): Promise<void> {
     if (!Number.isFinite(fraction) || fraction < 0 || fraction > 1) throw new RangeError('progress: the fraction must be between 0 and 1');
+    if (this.over) return;
     const text = String(message).slice(0, MESSAGE_LENGTH_MAX);
-    if (resting) {
-      latest = [fraction, text];
+    if (this.resting !== null) {
+      this.latest = [fraction, text];
       return;
     }
-    void rest();
-    await write(fraction, text);
-  };
+    this.rest();
+    await this.write(fraction, text);
+  }
+
+  end(): void {
+    this.over = true;
+    if (this.resting !== null) clearTimeout(this.resting);
+  }
+
+  private rest(): void {
+    this.resting = setTimeout(() => {
+      this.resting = null;
+      if (this.latest === null) return;
+      const [fraction, text] = this.latest;
+      this.latest = null;
+      this.rest();
+      // A report is a courtesy; one that fails is followed by another, or by the outcome.
+      this.write(fraction, text).catch(() => undefined);
+    }, PROGRESS_EVERY_MS);
+  }
 }
 
 /** Handlers write a message first, like everybody else's loggers; ours wants the fields first. */

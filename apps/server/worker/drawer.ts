@@ -25,6 +25,7 @@ export class Drawer {
   private turn = 0;
   private readonly next = new Map<Lane, number>();
   private wokenAt = Number.NEGATIVE_INFINITY;
+  private waking: NodeJS.Timeout | null = null;
   private places: readonly Backlog[] = [];
   private lookedAt = Number.NEGATIVE_INFINITY;
 
@@ -59,11 +60,15 @@ export class Drawer {
     await this.loops.stop(this.loop);
   }
 
-  /** A look now, but not too often: doors run dry after every lonely task. */
+  /** A look now, but not too often: doors run dry after every lonely task. A wake that comes too soon is put off, not lost. */
   wake(): void {
-    if (this.clock.monotonic() - this.wokenAt < WAKE_EVERY_MS) return;
-    this.wokenAt = this.clock.monotonic();
-    this.loop.wake();
+    if (this.waking !== null) return;
+    const wait = Math.max(0, WAKE_EVERY_MS - (this.clock.monotonic() - this.wokenAt));
+    this.waking = setTimeout(() => {
+      this.waking = null;
+      this.wokenAt = this.clock.monotonic();
+      this.loop.wake();
+    }, wait).unref();
   }
 
   /** Whether it found something, so that looking again at once is worth it. */

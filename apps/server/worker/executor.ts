@@ -6,7 +6,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
-import { HandlerRegistry, type HandlerDefinition } from '@app/handlers';
+import { HandlerRegistry, type HandlerDefinition, type TaskContext } from '@app/handlers';
 import { pause } from '@app/lifecycle';
 import { TaskProgressWriter, TaskSettler, type ClaimedTask, type Verdict } from '@app/tasks';
 import { Logger, runWithContext } from '@app/telemetry';
@@ -54,6 +54,11 @@ export class Executor {
 
   get count(): number {
     return this.running.size;
+  }
+
+  /** The ids of what is held. */
+  get ids(): Buffer[] {
+    return [...this.running.values()].map(({ task }) => task.bytes);
   }
 
   holds(id: Buffer): boolean {
@@ -119,21 +124,30 @@ export class Executor {
 
     const { timeoutMs, deadlineFirst } = this.limitOf(task, handler);
     const abort = new AbortController();
+    const grace = new Grace(this.config.workerAbortGraceMs);
     let stopped: StopReason | 'gone' | null = null;
     const stop: Stop = (reason) => {
       // The first reason counts, except that a lost lease takes away the right to write whatever came before.
       if (stopped === null || reason === 'gone') stopped = reason;
-      abort.abort(
-        new DOMException(
-          `The attempt was stopped: ${reason}.`,
-          reason === 'timeout' || reason === 'deadline' ? 'TimeoutError' : 'AbortError',
-        ),
-      );
+      const name = reason === 'timeout' || reason === 'deadline' ? 'TimeoutError' : 'AbortError';
+      abort.abort(new DOMException(`The attempt was stopped: ${reason}.`, name));
+      grace.begin();
     };
     this.running.set(key, { worker, task, stop });
     const timer = setTimeout(stop, timeoutMs, deadlineFirst ? 'deadline' : 'timeout');
-    const { ending, work } = await this.runHandler(handler, worker, task, timeoutMs, abort.signal);
+    const { context, end } = makeContext(task, {
+      signal: abort.signal,
+      deadline: new Date(task.startedAt + timeoutMs),
+      logger: this.logger,
+      write: async (fraction, message) => {
+        await this.progress.write(worker, task, fraction, message);
+      },
+    });
+    const work = runHandler(handler, task, context);
+    const ending = await Promise.race([work, grace.over]);
     clearTimeout(timer);
+    grace.end();
+    end();
     const reason = stopped as StopReason | 'gone' | null;
     const leftover = ending.kind === 'ignored' ? work : null;
     // If the lease is not mine, I do not write.
@@ -157,29 +171,6 @@ export class Executor {
     const own = task.timeoutMs > 0 ? task.timeoutMs : (handler.timeoutMs ?? this.config.taskTimeoutMs);
     const left = task.deadlineAt > 0 ? Math.max(0, task.deadlineAt - task.startedAt) : Number.POSITIVE_INFINITY;
     return { timeoutMs: Math.min(own, left), deadlineFirst: left < own };
-  }
-
-  /** Ends when the handler does, or one grace period after it was told to stop. */
-  private async runHandler(handler: HandlerDefinition, worker: Buffer, task: ClaimedTask, timeoutMs: number, signal: AbortSignal) {
-    const ended = new AbortController();
-    const context = makeContext(task, {
-      signal,
-      ended: ended.signal,
-      deadline: new Date(task.startedAt + timeoutMs),
-      logger: this.logger,
-      write: async (fraction, message) => {
-        await this.progress.write(worker, task, fraction, message);
-      },
-    });
-    const work = Promise.resolve()
-      .then(() => handler.run(JSON.parse(task.payload) as unknown, context))
-      .then(
-        (value): Ending => ({ kind: 'returned', value }),
-        (thrown: unknown): Ending => ({ kind: 'threw', thrown }),
-      );
-    const ending = await Promise.race([work, graceAfter(signal, this.config.workerAbortGraceMs, ended.signal)]);
-    ended.abort();
-    return { ending, work };
   }
 
   /** The handler runs on although nobody waits for it: it cannot be stopped inside this process, so its slot stays closed. */
@@ -221,13 +212,34 @@ function suspectPause({ attempt, failures, crashes }: ClaimedTask): number {
   return SUSPECT_PAUSE_MS * 2 ** Math.min(waits, SUSPECT_DOUBLINGS_MAX);
 }
 
-/** Resolves as `ignored` one grace period after the signal fired, unless `settled` fires first. */
-async function graceAfter(signal: AbortSignal, graceMs: number, settled: AbortSignal): Promise<Ending> {
-  if (!signal.aborted) {
-    await new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true, signal: settled });
+/** Whatever the handler does becomes an ending; this never rejects. */
+function runHandler(handler: HandlerDefinition, task: ClaimedTask, context: TaskContext): Promise<Ending> {
+  return Promise.resolve()
+    .then(() => handler.run(JSON.parse(task.payload) as unknown, context))
+    .then(
+      (value): Ending => ({ kind: 'returned', value }),
+      (thrown: unknown): Ending => ({ kind: 'threw', thrown }),
+    );
+}
+
+/** The time a handler has after it was told to stop. Costs a timer only where one is told. */
+class Grace {
+  /** Resolves when it is over; never, where it does not begin. */
+  readonly over: Promise<Ending>;
+  private resolve!: (ending: Ending) => void;
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(private readonly ms: number) {
+    this.over = new Promise((resolve) => {
+      this.resolve = resolve;
     });
   }
-  await pause(graceMs, settled);
-  return settled.aborted ? new Promise<Ending>(() => undefined) : { kind: 'ignored' };
+
+  begin(): void {
+    this.timer ??= setTimeout(this.resolve, this.ms, { kind: 'ignored' });
+  }
+
+  end(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+  }
 }

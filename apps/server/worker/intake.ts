@@ -24,7 +24,7 @@ export class Intake {
 
   constructor(
     @Inject(Slots) readonly slots: Slots,
-    @Inject(Lease) private readonly lease: Lease,
+    @Inject(Lease) private readonly lease: Pick<Lease, 'id' | 'held'>,
     @Inject(TaskClaimer) private readonly claimer: TaskClaimer,
     @Inject(Queues) private readonly queues: Queues,
     @Inject(Ringer) private readonly ringer: Ringer,

@@ -163,11 +163,14 @@ export class Lease {
   /** The row was marked lost, or is gone. Everything held belongs to others now; come back as somebody new. */
   private async renew(): Promise<void> {
     this.logger.error({ workerId: idText(this.id) }, 'This worker was declared lost; it drops what it holds and registers anew.');
+    const lost = this.id;
+    const held = this.executor.ids;
     this.executor.stopAll('gone');
     await this.stopBeating();
     this.id = this.ids.next();
     for (let done = false; !done;) {
       try {
+        await this.workers.survive(lost, held);
         await this.register();
         done = true;
       } catch (err) {

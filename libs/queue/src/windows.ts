@@ -1,15 +1,18 @@
 /**
  * What this process believes about how many tasks are outstanding at the door, per lane and tenant. A belief comes from the
  * reply to the last ring, is raised by what was let in since, and is forgotten after a second, so that a window that others
- * have emptied (or a flush has) opens again.
+ * have emptied (or a flush has) opens again. Behind a window that is believed full one task is let through every few
+ * milliseconds all the same: its ring brings the true count back, and wakes a worker that has emptied the door and would
+ * otherwise find the backlog only when it next looks.
  */
 import type { Clock } from '@app/lifecycle';
 
 const BELIEF_MS = 1_000;
+const PROBE_MS = 25;
 const BELIEFS_MAX = 10_000;
 
 export class Windows {
-  private readonly beliefs = new Map<string, { tasks: number; at: number }>();
+  private readonly beliefs = new Map<string, { tasks: number; at: number; probedAt: number }>();
 
   constructor(
     private readonly size: number,
@@ -24,7 +27,11 @@ export class Windows {
       this.remember(key, tasks, now);
       return true;
     }
-    if (known.tasks + tasks > this.size) return false;
+    if (known.tasks + tasks > this.size) {
+      if (now - known.probedAt < PROBE_MS) return false;
+      known.probedAt = now;
+      return true;
+    }
     known.tasks += tasks;
     return true;
   }
@@ -35,7 +42,7 @@ export class Windows {
 
   private remember(key: string, tasks: number, at: number): void {
     this.beliefs.delete(key);
-    this.beliefs.set(key, { tasks, at });
+    this.beliefs.set(key, { tasks, at, probedAt: at });
     if (this.beliefs.size <= BELIEFS_MAX) return;
     const oldest = this.beliefs.keys().next();
     if (oldest.done !== true) this.beliefs.delete(oldest.value);

@@ -4,7 +4,8 @@
  * everybody dead. The worker's row is marked by compare-and-set on the very beat that was watched; then every running task
  * whose worker is not a live one goes back, again and again, whoever marked it.
  *
- * A crash is counted apart from a failure. A task that was there when its worker died too often ends as poison.
+ * A crash is counted apart from a failure, and only where a process may have died: a worker that said goodbye (`stopped`) left
+ * its tasks, it did not fall over them. A task that was there when its worker died too often ends as poison.
  */
 import { list, rows, sql, type Database, type Sql } from '@app/database';
 import type { Clock } from '@app/lifecycle';
@@ -29,10 +30,13 @@ interface RunningRow {
   attempt: number;
   crashes: number;
   worker_id: Buffer;
+  worker_state: string | null;
   started_at: number;
 }
 
 const LOST = { code: 'worker-lost', message: 'The worker that ran this attempt is gone.' };
+
+const crashed = (row: RunningRow): boolean => row.worker_state !== 'stopped';
 
 export class TaskSweeper {
   private watched = new Map<string, Watched>();
@@ -73,18 +77,22 @@ export class TaskSweeper {
     const { dialect } = this.database;
     const outcome = await this.database.transaction(async (transaction) => {
       const orphans = await transaction.query<RunningRow>(
-        sql`SELECT id, tenant, queue, lane, attempt, crashes, worker_id, started_at FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id NOT IN (SELECT id FROM workers WHERE state IN ('live', 'draining')) LIMIT ${PAGE}${dialect.lockFree}`,
+        sql`SELECT id, tenant, queue, lane, attempt, crashes, worker_id, (SELECT w.state FROM workers w WHERE w.id = tasks.worker_id) AS worker_state, started_at FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id NOT IN (SELECT id FROM workers WHERE state IN ('live', 'draining')) LIMIT ${PAGE}${dialect.lockFree}`,
       );
       if (orphans.length === 0) return { taken: 0, rung: [] };
       const ids = orphans.map(({ id }) => id);
       const asked = await transaction.query<{ task_id: Buffer }>(sql`SELECT task_id FROM cancel_requests WHERE task_id IN (${list(ids)})`);
       const cancelled = orphans.filter(({ id }) => asked.some(({ task_id: other }) => other.equals(id)));
-      const poisoned = orphans.filter((row) => !cancelled.includes(row) && row.crashes + 1 >= this.poisonCrashes);
+      const poisoned = orphans.filter((row) => !cancelled.includes(row) && crashed(row) && row.crashes + 1 >= this.poisonCrashes);
       const queued = orphans.filter((row) => !cancelled.includes(row) && !poisoned.includes(row));
       await transaction.commitWith([
         ...this.end(cancelled, sql`state = 'cancelled', phase = 'cancelled', ended = 'cancelled'`),
         ...this.end(poisoned, sql`state = 'failed', phase = 'failed', ended = 'failed', reason = 'poison'`),
-        ...this.requeue(queued),
+        ...this.requeue(queued.filter(crashed), 1),
+        ...this.requeue(
+          queued.filter((row) => !crashed(row)),
+          0,
+        ),
         this.record(orphans),
         sql`DELETE FROM cancel_requests WHERE task_id IN (${list(ids)})`,
       ]);
@@ -113,11 +121,11 @@ export class TaskSweeper {
     ];
   }
 
-  private requeue(members: readonly RunningRow[]): Sql[] {
+  private requeue(members: readonly RunningRow[], crashes: 0 | 1): Sql[] {
     if (members.length === 0) return [];
     const { byPrimary, now } = this.database.dialect;
     return [
-      sql`UPDATE tasks${byPrimary} SET state = 'queued', phase = 'unrung', crashes = crashes + 1, worker_id = ${NOBODY}, run_at = ${now}, rung_at = 0, updated_at = ${now} WHERE id IN (${list(members.map(({ id }) => id))}) AND state = 'running'`,
+      sql`UPDATE tasks${byPrimary} SET state = 'queued', phase = 'unrung', crashes = crashes + ${crashes}, worker_id = ${NOBODY}, run_at = ${now}, rung_at = 0, updated_at = ${now} WHERE id IN (${list(members.map(({ id }) => id))}) AND state = 'running'`,
     ];
   }
 

@@ -2,7 +2,7 @@
  * The register of workers: one row each, renewed by its heartbeat. The row is the lease of everything the worker runs, so
  * tasks need no lease of their own; a beat that finds the row no longer live has lost them all.
  */
-import { sql, type Database, type Sql } from '@app/database';
+import { list, sql, type Database, type Sql } from '@app/database';
 import type { WorkerRow } from './entities.js';
 import type { WorkerView } from './task.js';
 import { idText } from './task-id.js';
@@ -40,6 +40,20 @@ export class Workers {
   /** The worker holds nothing any more. What it should still hold is swept. */
   async stop(id: Buffer): Promise<void> {
     await this.database.execute(sql`UPDATE workers SET state = 'stopped' WHERE id = ${id} AND state IN ('live', 'draining')`);
+  }
+
+  /**
+   * A worker that was declared lost is alive after all: it was cut off, nobody died, and so no crash counts against the tasks it
+   * held. What was swept already has its crash taken back; what is swept from now on was left by a `stopped` worker.
+   */
+  async survive(id: Buffer, held: readonly Buffer[]): Promise<void> {
+    const tasks =
+      held.length === 0
+        ? []
+        : [
+            sql`UPDATE tasks SET crashes = crashes - 1 WHERE id IN (${list(held)}) AND crashes > 0 AND EXISTS (SELECT 1 FROM attempts a WHERE a.task_id = tasks.id AND a.worker_id = ${id} AND a.outcome = 'lost')`,
+          ];
+    await this.database.batch([sql`UPDATE workers SET state = 'stopped' WHERE id = ${id} AND state = 'lost'`, ...tasks]);
   }
 
   /** Embedded: this process holds the only lock on the file, so whoever else is in the register is gone. */

@@ -1,0 +1,42 @@
+/** The command line: `npm run bench -- --tasks 20000 --rounds 3`. */
+import { parseArgs } from 'node:util';
+
+export interface Options {
+  /** Of a batch or drain measurement, in each round. */
+  readonly tasks: number;
+  readonly rounds: number;
+  /** WORKER_CONCURRENCY of the measured worker. */
+  readonly concurrency: number;
+  /** Take profiles instead of figures. */
+  readonly profile: boolean;
+  /** Only print; leave docs/benchmarks.md as it is. */
+  readonly print: boolean;
+}
+
+/** Throws an Error that says what to write, where the arguments cannot be used. */
+export function readOptions(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      tasks: { type: 'string', default: '20000' },
+      rounds: { type: 'string' },
+      concurrency: { type: 'string', default: '50' },
+      profile: { type: 'boolean', default: false },
+      print: { type: 'boolean', default: false },
+    },
+  });
+  const { profile, print } = values;
+  return {
+    tasks: whole('--tasks', values.tasks, 1_000, 1_000_000),
+    rounds: whole('--rounds', values.rounds ?? (profile ? '1' : '3'), 1, 100),
+    concurrency: whole('--concurrency', values.concurrency, 1, 1_000),
+    profile,
+    print,
+  };
+}
+
+function whole(name: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > max) throw new Error(`${name} must be a whole number from ${min} to ${max}.`);
+  return value;
+}

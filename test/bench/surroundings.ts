@@ -1,0 +1,30 @@
+/** Where and with what the figures were measured: without this they mean nothing. */
+import { readFileSync } from 'node:fs';
+import { cpus, loadavg, platform, release, totalmem } from 'node:os';
+import { endpoints } from '../support/servers/endpoints.js';
+import type { Options } from './options.js';
+import { databaseServer, redisServer } from './servers.js';
+
+const GIB = 1024 ** 3;
+
+export async function surroundings(options: Options, loadBefore: number): Promise<string> {
+  const { database, redis } = endpoints();
+  const servers = [database && (await databaseServer(database.url)), redis === null ? null : await redisServer(redis)];
+  const versions = [`Node ${process.versions.node}`, ...servers.flatMap((server) => server?.version ?? [])];
+  const [first] = cpus();
+  return [
+    `Measured on ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC.`,
+    `Machine: ${cpus().length} × ${first?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / GIB)} GiB, ${platform()} ${release()}, load average before the run ${loadBefore.toFixed(2)}.`,
+    `Versions: Task Runner X ${ownVersion()}, ${versions.join(', ')}.`,
+    `Rounds: ${options.rounds}, medians (min–max). WORKER_CONCURRENCY: ${options.concurrency}. Everything else is the default.`,
+  ].join('\n');
+}
+
+export function loadAverage(): number {
+  return loadavg()[0] ?? 0;
+}
+
+function ownVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
