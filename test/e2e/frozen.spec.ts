@@ -2,18 +2,17 @@
  * A worker that stands still for longer than its lease and then goes on: its tasks run elsewhere meanwhile, what it says
  * afterwards is not heard, it comes back under a new name, and nothing is counted against the tasks, because nobody died.
  */
-import { afterAll, describe, expect, it } from '@jest/globals';
-import { backends, type Backend } from '../support/backends.js';
+import { afterAll, expect, it } from '@jest/globals';
+import type { Backend } from '../support/backends.js';
 import { useFleet } from '../support/fleet.js';
 import { Installation } from '../support/installation.js';
 import { Journal } from '../support/journal.js';
+import { onServers } from '../support/on-servers.js';
 import { removeDirectory, temporaryDirectory } from '../support/reaper.js';
 import { until } from '../support/until.js';
 
 const ENV = { WORKER_LEASE_MS: '3000', SCHEDULER_SWEEP_MS: '300', WORKER_POLL_MS: '200', WORKER_CONCURRENCY: '3' };
-const servers = backends().filter(({ name }) => name !== 'sqlite');
-
-describe.each(servers)('a worker on $name', (backend: Backend) => {
+onServers('a worker', (backend: Backend) => {
   const fleet = useFleet();
   const directory = temporaryDirectory('frozen');
   const journal = new Journal(directory);

@@ -10,6 +10,7 @@ import { canStartRedis, startRedis } from '../support/servers/private.js';
 import { useFleet } from '../support/fleet.js';
 import { Installation } from '../support/installation.js';
 import { Journal } from '../support/journal.js';
+import { onServers } from '../support/on-servers.js';
 import { removeDirectory, temporaryDirectory } from '../support/reaper.js';
 import { until } from '../support/until.js';
 import type { Client } from '../support/client.js';
@@ -71,10 +72,9 @@ describe.each(backends())('on $name', (backend: Backend) => {
   }, 120_000);
 });
 
-const servers = backends().filter(({ name }) => name !== 'sqlite');
-const withRedis = canStartRedis() ? servers : [];
+onServers('with a Redis of its own', restartsRedis, { when: canStartRedis() });
 
-describe.each(withRedis)('on $name with a Redis of its own', (backend: Backend) => {
+function restartsRedis(backend: Backend): void {
   const fleet = useFleet();
   const directory = temporaryDirectory('flush');
   const journal = new Journal(directory);
@@ -106,11 +106,11 @@ describe.each(withRedis)('on $name with a Redis of its own', (backend: Backend) 
     ids.push(during.id);
     const starts = await allSucceed(client, ids, journal);
     expect(starts.every((count) => count === 1)).toBe(true);
-    await until(async () => (await client.request<{ degraded: boolean }>('GET', '/health')).body.degraded === false, {
+    await until(async () => !(await client.request<{ degraded: boolean }>('GET', '/health')).body.degraded, {
       what: 'Redis to be back',
     });
     const after = await client.submit({ name: 'counted.echo' }, { waitSeconds: 20 });
     expect(after.state).toBe('succeeded');
     await server.remove();
   }, 120_000);
-});
+}

@@ -1,6 +1,6 @@
 /** One build, four roles: what each serves, when it refuses to start, and how it takes the absence of what it depends on. */
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { backends, newDatabase, type Backend } from '../support/backends.js';
+import { newDatabase, type Backend } from '../support/backends.js';
 import { Client } from '../support/client.js';
 import { useFleet } from '../support/fleet.js';
 import { Installation } from '../support/installation.js';
@@ -9,6 +9,7 @@ import { migrateWith } from '../support/migrate.js';
 import type { App } from '../support/process.js';
 import { removeDirectory, temporaryDirectory } from '../support/reaper.js';
 import { canStartMariaDb, startMariaDb } from '../support/servers/private.js';
+import { onServers } from '../support/on-servers.js';
 import { TEST_SECRET } from '../support/token.js';
 import { ask } from '../support/tables.js';
 import { until } from '../support/until.js';
@@ -20,8 +21,6 @@ const plain = (app: App): string =>
     .filter(({ level }) => level === 'text')
     .map(({ msg }) => msg)
     .join('\n');
-
-const servers = backends().filter(({ name }) => name !== 'sqlite');
 
 describe('a process', () => {
   const fleet = useFleet();
@@ -78,7 +77,7 @@ describe('a process', () => {
   });
 });
 
-describe.each(servers)('the roles on $name', (backend: Backend) => {
+onServers('the roles', (backend: Backend) => {
   const fleet = useFleet();
   const directory = temporaryDirectory('roles');
   const journal = new Journal(directory);
@@ -113,7 +112,9 @@ describe.each(servers)('the roles on $name', (backend: Backend) => {
   }, 60_000);
 });
 
-describe.each(canStartMariaDb() ? servers : [])('the roles on a $name that goes away', (backend: Backend) => {
+onServers('the roles with a database that goes away', losesDatabase, { when: canStartMariaDb() });
+
+function losesDatabase(backend: Backend): void {
   const fleet = useFleet();
   const directory = temporaryDirectory('away');
   const journal = new Journal(directory);
@@ -157,4 +158,4 @@ describe.each(canStartMariaDb() ? servers : [])('the roles on a $name that goes 
       expect(await app.stop()).toEqual({ code: 0, signal: null });
     await server.remove();
   }, 120_000);
-});
+}

@@ -10,11 +10,14 @@ import { buildIfNeeded } from '../../apps/server/build.mjs';
 const root = resolve(import.meta.dirname, '../..');
 const jest = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', join(root, 'node_modules/jest/bin/jest.js')];
 
-/** What shares a Jest run, and how. End-to-end files start several processes each, so they take turns. */
+/**
+ * What shares a Jest run, and how. End-to-end files start several processes each, so they take turns. A test that talks to real
+ * servers has time enough for a slow machine: its own waits have deadlines that say what they waited for.
+ */
 const stages = [
   { projects: ['unit', 'tidy'], options: [] },
-  { projects: ['integration'], options: ['--maxWorkers=2'] },
-  { projects: ['e2e'], options: ['--runInBand'] },
+  { projects: ['integration'], options: ['--maxWorkers=2', '--testTimeout=30000'] },
+  { projects: ['e2e'], options: ['--runInBand', '--testTimeout=90000'] },
 ];
 
 const names = stages.flatMap((stage) => stage.projects);
