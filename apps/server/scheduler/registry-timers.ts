@@ -17,7 +17,7 @@ export class RegistryTimers implements Timers {
       setTimeout(() => {
         this.disarm(name);
         run();
-      }, delayMs),
+      }, delayMs).unref(),
     );
   }
 

@@ -42,6 +42,13 @@ export const RULES: readonly Rule[] = [
         : null,
   },
   {
+    needs: ['databaseLockTimeoutMs', 'databaseStatementTimeoutMs'],
+    problem: (values) =>
+      values.databaseLockTimeoutMs >= values.databaseStatementTimeoutMs
+        ? 'DATABASE_LOCK_TIMEOUT_MS must be below DATABASE_STATEMENT_TIMEOUT_MS, or a wait for a lock ends as a statement that ran too long and is not tried again.'
+        : null,
+  },
+  {
     needs: ['authJwtSecret', 'authJwtPublicKey'],
     problem: (values) =>
       values.authJwtSecret !== null && values.authJwtPublicKey !== null

@@ -50,6 +50,8 @@ const DISCONNECTED = new Set([
   'ER_SERVER_SHUTDOWN',
   'POOL_CLOSED',
 ]);
+/** The pool of mysql2 gives this error no code. */
+const POOL_QUEUE_FULL = 'Queue limit reached.';
 
 interface DriverError {
   code?: unknown;
@@ -80,15 +82,22 @@ function isDuplicate(error: unknown): boolean {
 }
 
 function isAway(error: unknown): boolean {
-  const { errno, errcode } = fieldsOf(error);
-  if (isDisconnect(error) || FULL_OR_READ_ONLY.has(Number(errno))) return true;
+  const { errno, errcode, message } = fieldsOf(error);
+  if (isDisconnect(error) || FULL_OR_READ_ONLY.has(Number(errno)) || message === POOL_QUEUE_FULL) return true;
   return typeof errcode === 'number' && SQLITE_AWAY.has(errcode & 0xff);
 }
 
-/** Turns a driver's error into ours. Typed errors pass unchanged. */
-export function describe(error: unknown): TaskRunnerError {
+/** What a programming error does not have: a number or a word of the driver's own. */
+function isOfDriver(error: Error): boolean {
+  const { errno, errcode, code } = fieldsOf(error);
+  return typeof errno === 'number' || typeof errcode === 'number' || (typeof code === 'string' && /^(ER_|PROTOCOL_|ERR_SQLITE)/.test(code));
+}
+
+/** Turns a driver's error into ours. Typed errors, and mistakes of our own inside a transaction, pass unchanged. */
+export function describe(error: unknown): Error {
   if (error instanceof TaskRunnerError) return error;
   if (isTransient(error)) return new LockTimeout(error);
   if (isAway(error)) return new Unavailable('The database does not answer. Repeat the request shortly.', { cause: error });
+  if (error instanceof Error && !isOfDriver(error)) return error;
   return new DatabaseError(error, isDuplicate(error));
 }

@@ -6,6 +6,7 @@
 import { createPool, type Pool, type PoolConnection, type PoolOptions, type RowDataPacket } from 'mysql2';
 
 export interface SessionSettings {
+  engine: 'mysql' | 'mariadb';
   statementTimeoutMs: number;
   lockTimeoutMs: number;
 }
@@ -14,27 +15,25 @@ const SQL_MODE = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY
 
 function setUp(connection: PoolConnection, settings: SessionSettings): void {
   const lockSeconds = Math.max(1, Math.round(settings.lockTimeoutMs / 1_000));
-  const statements = [
-    `SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
-    `SET SESSION time_zone = '+00:00', sql_mode = '${SQL_MODE}', innodb_lock_wait_timeout = ${lockSeconds}, autocommit = 1`,
-  ];
-  const refuse = (error: unknown): void => {
-    if (error !== null) connection.destroy();
-  };
-  for (const text of statements) connection.query(text, refuse);
-  connection.query<RowDataPacket[]>('SELECT VERSION() AS version, @@time_zone AS zone, @@sql_mode AS mode', (error, found) => {
-    const row = error === null ? found[0] : undefined;
-    const strict = String(row?.['mode'] ?? '').includes('STRICT_ALL_TABLES');
-    if (row === undefined || row['zone'] !== '+00:00' || !strict) {
-      connection.destroy();
-      return;
-    }
-    // MySQL limits only SELECT and counts in milliseconds; MariaDB limits every statement and counts in seconds.
-    const mariadb = String(row['version']).includes('MariaDB');
-    const limit = mariadb
+  // MySQL limits only SELECT and counts in milliseconds; MariaDB limits every statement and counts in seconds.
+  const limit =
+    settings.engine === 'mariadb'
       ? `max_statement_time = ${settings.statementTimeoutMs / 1_000}`
       : `max_execution_time = ${settings.statementTimeoutMs}`;
-    connection.query(`SET SESSION ${limit}`, refuse);
+  const statements = [
+    `SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
+    `SET SESSION time_zone = '+00:00', sql_mode = '${SQL_MODE}', innodb_lock_wait_timeout = ${lockSeconds}, autocommit = 1, ${limit}`,
+  ];
+  // All are sent before the first user's statement: the driver keeps the order, so none of them runs without its limits.
+  for (const text of statements) {
+    connection.query(text, (error) => {
+      if (error !== null) connection.destroy();
+    });
+  }
+  connection.query<RowDataPacket[]>('SELECT @@time_zone AS zone, @@sql_mode AS mode', (error, found) => {
+    const row = error === null ? found[0] : undefined;
+    const strict = String(row?.['mode'] ?? '').includes('STRICT_ALL_TABLES');
+    if (row?.['zone'] !== '+00:00' || !strict) connection.destroy();
   });
 }
 

@@ -3,7 +3,7 @@
  * everything else. Waits for a server that is still starting, for a bounded time, because in a cluster nobody starts first.
  */
 import mysql from 'mysql2';
-import { DataSource, type EntitySchema } from 'typeorm';
+import { DataSource, type EntitySchema, type Logger as TypeormLogger } from 'typeorm';
 import { InvalidConfiguration, Unavailable } from '@app/errors';
 import { pause } from '@app/lifecycle';
 import type { Database } from './database.js';
@@ -41,6 +41,17 @@ export interface OpenDatabase {
   engine: Engine;
 }
 
+/** TypeORM prints failed migrations by itself; the error says the same, and the caller reports it once. */
+const quiet = (): void => undefined;
+const SILENT: TypeormLogger = {
+  logQuery: quiet,
+  logQueryError: quiet,
+  logQuerySlow: quiet,
+  logSchemaBuild: quiet,
+  logMigration: quiet,
+  log: quiet,
+};
+
 const COLD_POOL_SIZE = 4;
 const WAITING_FOR_CONNECTION_MAX = 1_000;
 const RETRY_PAUSE_MS = 500;
@@ -64,6 +75,7 @@ async function openSqlite(options: DatabaseOptions): Promise<OpenDatabase> {
     entities: options.entities.map((make) => make('sqlite')),
     migrations: [...MIGRATIONS],
     migrationsTableName: 'migrations',
+    logger: SILENT,
   });
   await dataSource.initialize();
   return { database: new SqliteDatabase(handle, dataSource), dataSource, engine: 'sqlite' };
@@ -94,6 +106,7 @@ async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
     entities: options.entities.map((make) => make(engine)),
     migrations: [...MIGRATIONS],
     migrationsTableName: 'migrations',
+    logger: SILENT,
   });
   await dataSource.initialize();
   const pool = createSessionPool({ ...server, connectionLimit: options.poolSize, multipleStatements: true }, session);

@@ -2,28 +2,49 @@
  * Brings the schema up to date, or refuses to run on one that is not. A process that met a schema it does not know would
  * write rows the schema's own code does not expect, so both "too old" and "too new" end the boot with the way out.
  */
-import type { DataSource } from 'typeorm';
+import { MigrationExecutor, type DataSource, type QueryRunner } from 'typeorm';
 import { InvalidConfiguration, Unavailable } from '@app/errors';
 
 const LOCK = 'taskrunnerx.migrate';
 const LOCK_WAIT_SECONDS = 60;
 
-/** Runs what is missing; returns the names. Several processes may try at once: a named lock lets one through at a time. */
+/**
+ * Runs what is missing; returns the names. Several processes may try at once: a named lock lets one through at a time. It is
+ * held by the connection that migrates, so that a process that loses the one loses the other, and that connection has no limit
+ * on its statements: a migration of a large table takes its time.
+ */
 export async function migrate(dataSource: DataSource): Promise<string[]> {
   if (dataSource.options.type === 'better-sqlite3') return names(await dataSource.runMigrations({ transaction: 'each' }));
   const holder = dataSource.createQueryRunner();
+  const variable = dataSource.options.type === 'mariadb' ? 'max_statement_time' : 'max_execution_time';
   try {
-    const [row] = (await holder.query(`SELECT GET_LOCK('${LOCK}', ${LOCK_WAIT_SECONDS}) AS held`)) as { held: unknown }[];
-    if (Number(row?.held) !== 1)
-      throw new Unavailable('Another process has been migrating this database for a minute. Try again when it is done.');
+    const limit = await ask(holder, `SELECT @@SESSION.${variable} AS answer`);
+    await holder.query(`SET SESSION ${variable} = 0`);
     try {
-      return names(await dataSource.runMigrations({ transaction: 'none' }));
+      return await migrateAlone(dataSource, holder);
     } finally {
-      await holder.query(`SELECT RELEASE_LOCK('${LOCK}')`);
+      await holder.query(`SET SESSION ${variable} = ${limit}`);
     }
   } finally {
     await holder.release();
   }
+}
+
+async function migrateAlone(dataSource: DataSource, holder: QueryRunner): Promise<string[]> {
+  if ((await ask(holder, `SELECT GET_LOCK('${LOCK}', ${LOCK_WAIT_SECONDS}) AS answer`)) !== 1)
+    throw new Unavailable('Another process has been migrating this database for a minute. Try again when it is done.');
+  try {
+    const executor = new MigrationExecutor(dataSource, holder);
+    executor.transaction = 'none';
+    return names(await executor.executePendingMigrations());
+  } finally {
+    await holder.query(`SELECT RELEASE_LOCK('${LOCK}')`);
+  }
+}
+
+async function ask(holder: QueryRunner, text: string): Promise<number> {
+  const [row] = (await holder.query(text)) as { answer: unknown }[];
+  return Number(row?.answer);
 }
 
 const names = (migrations: readonly { name: string }[]): string[] => migrations.map((migration) => migration.name);

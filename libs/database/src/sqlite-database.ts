@@ -60,7 +60,7 @@ export class SqliteDatabase extends Database {
         if (!committed) this.handle.exec('COMMIT');
         return result;
       } catch (error) {
-        if (!committed) this.handle.exec('ROLLBACK');
+        if (!committed) this.handle.rollback();
         throw error;
       }
     });
@@ -90,7 +90,7 @@ export class SqliteDatabase extends Database {
       this.handle.exec('COMMIT');
       return result;
     } catch (error) {
-      this.handle.exec('ROLLBACK');
+      this.handle.rollback();
       throw error;
     }
   }

@@ -12,6 +12,7 @@ import { DatabaseSync, type DatabaseSyncInstance, type StatementSyncInstance as 
 import { InvalidConfiguration } from '@app/errors';
 
 const STATEMENT_CACHE_MAX = 200;
+const SQLITE_BUSY = 5;
 
 /** Bytes of a blob column as a Buffer over the same memory. */
 function withBuffers(row: Record<string, unknown>): Record<string, unknown> {
@@ -22,13 +23,33 @@ function withBuffers(row: Record<string, unknown>): Record<string, unknown> {
   return row;
 }
 
+/** The driver would cut a text at its first NUL without a word. JSON has none (it escapes them), so only odd messages meet this. */
+function withoutNul(value: unknown): unknown {
+  return typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\uFFFD') : value;
+}
+
+function refusal(error: unknown): InvalidConfiguration {
+  const { errcode, message } = error as { errcode?: number; message: string };
+  const isBusy = ((errcode ?? 0) & 0xff) === SQLITE_BUSY;
+  return new InvalidConfiguration([
+    isBusy
+      ? 'DATABASE_URL: another process has this SQLite file open. Stop it, or give this one a file of its own.'
+      : `DATABASE_URL: this SQLite file cannot be used: ${message}.`,
+  ]);
+}
+
 export class SqliteHandle {
   private readonly database: DatabaseSyncInstance;
   private readonly statements = new Map<string, { statement: StatementSync; reads: boolean }>();
 
+  /** Throws InvalidConfiguration where the file is held by another process, or is none that SQLite can use. */
   constructor(path: string) {
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
-    this.database = new DatabaseSync(path, { timeout: 1_000 });
+    try {
+      if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+      this.database = new DatabaseSync(path, { timeout: 1_000 });
+    } catch (error) {
+      throw refusal(error);
+    }
     try {
       this.database.exec('PRAGMA locking_mode=EXCLUSIVE');
       this.database.exec('PRAGMA journal_mode=WAL');
@@ -38,17 +59,13 @@ export class SqliteHandle {
       this.database.exec('BEGIN IMMEDIATE; COMMIT');
     } catch (error) {
       this.database.close();
-      const busy = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
-      if (busy !== 5) throw error;
-      throw new InvalidConfiguration([
-        'DATABASE_URL: another process has this SQLite file open. Stop it, or give this one a file of its own.',
-      ]);
+      throw refusal(error);
     }
   }
 
   run(text: string, values: readonly unknown[]): { rows: Record<string, unknown>[]; affected: number; lastId: number | bigint } {
     const { statement, reads } = this.prepared(text);
-    const bound = values as readonly (string | number | null | Uint8Array)[];
+    const bound = values.map(withoutNul) as readonly (string | number | null | Uint8Array)[];
     if (reads) return { rows: (statement.all(...bound) as Record<string, unknown>[]).map(withBuffers), affected: 0, lastId: 0 };
     const { changes, lastInsertRowid } = statement.run(...bound);
     return { rows: [], affected: Number(changes), lastId: lastInsertRowid };
@@ -58,9 +75,25 @@ export class SqliteHandle {
     this.database.exec(text);
   }
 
+  /** Ends a transaction that failed. SQLite may have ended it already, as when the disk is full. */
+  rollback(): void {
+    if (this.database.isTransaction) this.database.exec('ROLLBACK');
+  }
+
+  /**
+   * The driver leaves its statements to the garbage collector, and with them the file locked: the lock is given up first. An
+   * exclusive WAL can only be left by leaving WAL, which also moves all of it into the one file.
+   */
   close(): void {
+    if (!this.database.isOpen) return;
     this.statements.clear();
-    if (this.database.isOpen) this.database.close();
+    try {
+      this.rollback();
+      for (const text of ['PRAGMA journal_mode=DELETE', 'PRAGMA locking_mode=NORMAL', 'SELECT 1 FROM sqlite_master'])
+        this.database.exec(text);
+    } finally {
+      this.database.close();
+    }
   }
 
   reads(text: string): boolean {

@@ -18,13 +18,11 @@ export class NodeTimers implements Timers {
 
   arm(name: string, delayMs: number, run: () => void): void {
     this.disarm(name);
-    this.pending.set(
-      name,
-      setTimeout(() => {
-        this.pending.delete(name);
-        run();
-      }, delayMs),
-    );
+    const timer = setTimeout(() => {
+      this.pending.delete(name);
+      run();
+    }, delayMs);
+    this.pending.set(name, timer.unref());
   }
 
   disarm(name: string): void {
@@ -41,6 +39,7 @@ export interface LoopOptions {
   tickMs: number;
   /** Runs once. `again: true` skips the pause: there is more of the same. Honour the signal: it fires when the loop stops. */
   tick(signal: AbortSignal): Promise<{ again: boolean } | void>;
+  /** What it throws itself is lost. */
   onError(error: unknown, failuresInARow: number): void;
   clock: Clock;
   timers?: Timers;
@@ -51,7 +50,7 @@ export interface LoopOptions {
 export interface LoopReport {
   name: string;
   healthy: boolean;
-  /** Ms since a tick last ended well, or since the start. */
+  /** Ms since a tick last ended, well or not, or since the start. */
   silentMs: number;
   failuresInARow: number;
 }
@@ -65,7 +64,7 @@ export class Loop {
   private abort: AbortController | null = null;
   private running: Promise<void> | null = null;
   private failures = 0;
-  private lastGood = 0;
+  private lastEnd = 0;
   private wakeWanted = false;
 
   constructor(private readonly options: LoopOptions) {
@@ -76,8 +75,9 @@ export class Loop {
   start(): void {
     if (this.abort !== null) return;
     this.abort = new AbortController();
-    this.lastGood = this.options.clock.monotonic();
-    this.arm(Math.round(this.random() * Math.min(this.options.intervalMs, 1_000)));
+    this.lastEnd = this.options.clock.monotonic();
+    // A tick from before the last stop may still be under way; it arms the next one when it ends.
+    if (this.running === null) this.arm(Math.round(this.random() * Math.min(this.options.intervalMs, 1_000)));
   }
 
   /** Runs the next tick at once, or once more right after the one under way. */
@@ -96,36 +96,45 @@ export class Loop {
   }
 
   report(): LoopReport {
-    const silentMs = this.abort === null ? 0 : this.options.clock.monotonic() - this.lastGood;
+    const silentMs = this.abort === null ? 0 : this.options.clock.monotonic() - this.lastEnd;
     const bound = SILENCE_FACTOR * (this.options.intervalMs + this.options.tickMs) + BACKOFF_MS_MAX;
-    return { name: this.options.name, healthy: silentMs <= bound || this.failures > 0, silentMs, failuresInARow: this.failures };
+    return { name: this.options.name, healthy: silentMs <= bound, silentMs, failuresInARow: this.failures };
   }
 
   private arm(delayMs: number): void {
     this.timers.arm(this.options.name, delayMs, () => {
-      this.running = this.turn().finally(() => {
-        this.running = null;
-      });
+      this.running = Promise.resolve().then(() => this.turn());
     });
   }
 
   private async turn(): Promise<void> {
-    const abort = this.abort;
-    if (abort === null) return;
+    const again = this.abort === null ? false : await this.tick(this.abort.signal);
+    // Together with the arming, or a wake in between would find a loop that neither runs nor waits.
+    this.running = null;
+    if (this.abort !== null) this.arm(this.pause(again || this.wakeWanted));
+  }
+
+  private async tick(signal: AbortSignal): Promise<boolean> {
     this.wakeWanted = false;
-    let again = false;
     try {
-      again = (await this.options.tick(abort.signal))?.again ?? false;
+      const end = await this.options.tick(signal);
       this.failures = 0;
-      this.lastGood = this.options.clock.monotonic();
+      return end?.again ?? false;
     } catch (error) {
-      if (abort.signal.aborted) return;
-      this.failures += 1;
-      this.lastGood = this.options.clock.monotonic();
-      this.options.onError(error, this.failures);
+      if (!signal.aborted) this.fail(error);
+      return false;
+    } finally {
+      this.lastEnd = this.options.clock.monotonic();
     }
-    if (this.abort !== abort) return;
-    this.arm(this.pause(again || this.wakeWanted));
+  }
+
+  private fail(error: unknown): void {
+    this.failures += 1;
+    try {
+      this.options.onError(error, this.failures);
+    } catch {
+      // The loop outlives a reporter that is broken as well.
+    }
   }
 
   private pause(again: boolean): number {

@@ -24,7 +24,7 @@ export class Shutdown {
   /** Runs one stage within `budgetMs`; returns what went wrong, by part. */
   async run(stage: Stage, budgetMs: number): Promise<{ part: string; error: unknown }[]> {
     const parts = this.parts.get(stage) ?? [];
-    const ends = await Promise.allSettled(parts.map(({ name, run }) => within(run(budgetMs), budgetMs, name)));
+    const ends = await Promise.allSettled(parts.map(async ({ name, run }) => within(run(budgetMs), budgetMs, name)));
     return ends.flatMap((end, index) =>
       end.status === 'fulfilled' ? [] : [{ part: parts[index]?.name ?? '', error: end.reason as unknown }],
     );

@@ -42,7 +42,7 @@ export interface Position {
 }
 
 export interface DoorbellReader {
-  /** Empty when nothing came in time. Throws when the adapter is away; the caller pauses and tries again. */
+  /** Empty when nothing came in time, or when the signal has fired or the reader is closed. Throws when the adapter is away; the caller pauses and tries again. */
   read(options: ReadOptions): Promise<Delivery[]>;
   /** The tasks were claimed, or found unclaimable: forget the messages. Never throws; what stays is cleaned up later. */
   finish(deliveries: readonly Delivery[]): Promise<void>;

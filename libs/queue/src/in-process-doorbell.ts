@@ -53,8 +53,9 @@ export class InProcessDoorbell extends Doorbell {
   }
 
   open(queue: string, _consumer: string): DoorbellReader {
+    const closed = new AbortController();
     return {
-      read: (options) => this.read(queue, options),
+      read: (options) => this.read(queue, options, closed.signal),
       finish: (deliveries) => {
         for (const delivery of deliveries) {
           const state = this.lane(delivery.queue, delivery.lane);
@@ -63,7 +64,10 @@ export class InProcessDoorbell extends Doorbell {
         }
         return Promise.resolve();
       },
-      close: () => Promise.resolve(),
+      close: () => {
+        closed.abort();
+        return Promise.resolve();
+      },
     };
   }
 
@@ -88,7 +92,10 @@ export class InProcessDoorbell extends Doorbell {
     return Promise.resolve();
   }
 
-  private async read(queue: string, options: ReadOptions): Promise<Delivery[]> {
+  private async read(queue: string, options: ReadOptions, closed: AbortSignal): Promise<Delivery[]> {
+    const stops = [options.signal, closed];
+    const isStopped = (): boolean => stops.some((signal) => signal.aborted);
+    if (isStopped()) return [];
     const found = this.take(queue, options);
     if (found.length > 0 || options.blockMs === 0) return found;
     const wake = new AbortController();
@@ -97,11 +104,11 @@ export class InProcessDoorbell extends Doorbell {
     };
     const sleepers = this.sleepers.get(queue) ?? new Set();
     this.sleepers.set(queue, sleepers.add(end));
-    options.signal.addEventListener('abort', end, { once: true });
+    for (const signal of stops) signal.addEventListener('abort', end);
     await pause(options.blockMs, wake.signal);
-    options.signal.removeEventListener('abort', end);
+    for (const signal of stops) signal.removeEventListener('abort', end);
     sleepers.delete(end);
-    return options.signal.aborted ? [] : this.take(queue, options);
+    return isStopped() ? [] : this.take(queue, options);
   }
 
   private take(queue: string, options: ReadOptions): Delivery[] {

@@ -67,6 +67,7 @@ export async function ready(connection: RedisConnection, ms: number): Promise<vo
       clearTimeout(timer);
       connection.off('ready', onReady);
       connection.off('close', onClose);
+      connection.off('end', onClose);
       if (error === undefined) resolve();
       else reject(error);
     };
@@ -81,5 +82,7 @@ export async function ready(connection: RedisConnection, ms: number): Promise<vo
     }, ms);
     connection.once('ready', onReady);
     connection.once('close', onClose);
+    // A connection that is given up before it has a socket has nothing to close.
+    connection.once('end', onClose);
   });
 }

@@ -18,7 +18,7 @@ export type Finish = (deliveries: readonly Delivery[]) => Promise<void>;
 export class RedisReader implements DoorbellReader {
   private connection: RedisConnection | null = null;
   private grouped = false;
-  private closed = false;
+  private readonly closing = new AbortController();
   /** Tasks per entry lately: COUNT counts entries, the caller counts tasks. */
   private packing = 1;
   private readonly laneOfKey: Map<string, Lane>;
@@ -36,40 +36,66 @@ export class RedisReader implements DoorbellReader {
   }
 
   async read(options: ReadOptions): Promise<Delivery[]> {
-    const onAbort = (): void => {
-      this.discard();
-    };
-    options.signal.addEventListener('abort', onAbort, { once: true });
+    const signals = [this.closing.signal, options.signal];
+    const isStopped = (): boolean => signals.some((signal) => signal.aborted);
+    if (isStopped()) return [];
+    let stop = (): void => undefined;
+    // Not left to the connection: one to a server that hangs takes its time to close.
+    const stopped = new Promise<Delivery[]>((resolve) => {
+      stop = () => {
+        this.discard();
+        resolve([]);
+      };
+    });
+    for (const signal of signals) signal.addEventListener('abort', stop);
     try {
-      const connection = await this.connected();
-      const found: Delivery[] = [];
-      let room = options.tasks;
-      for (const lane of options.lanes) {
-        if (room <= 0) break;
-        const batch = await this.readGroup(connection, [lane], Math.max(1, Math.floor(room / this.packing)), 0);
-        const tasks = batch.reduce((sum, delivery) => sum + delivery.ids.length, 0);
-        if (batch.length > 0) this.packing = Math.max(1, tasks / batch.length);
-        room -= tasks;
-        found.push(...batch);
-      }
-      if (found.length > 0 || options.blockMs === 0 || options.signal.aborted) return found;
-      return await this.readGroup(connection, options.lanes, 1, options.blockMs);
+      return await Promise.race([this.readLanes(options), stopped]);
     } catch (error) {
       this.discard();
-      if (options.signal.aborted || this.closed) return [];
+      if (isStopped()) return [];
       throw error;
     } finally {
-      options.signal.removeEventListener('abort', onAbort);
+      for (const signal of signals) signal.removeEventListener('abort', stop);
     }
   }
 
   close(): Promise<void> {
-    this.closed = true;
+    this.closing.abort();
     this.discard();
     return Promise.resolve();
   }
 
+  private async readLanes(options: ReadOptions): Promise<Delivery[]> {
+    const connection = await this.connected();
+    const found: Delivery[] = [];
+    let room = options.tasks;
+    for (const lane of options.lanes) {
+      if (room <= 0) break;
+      const batch = await this.readLane(connection, lane, room, found.length > 0);
+      if (batch === null) return found;
+      const tasks = batch.reduce((sum, delivery) => sum + delivery.ids.length, 0);
+      if (batch.length > 0) this.packing = Math.max(1, tasks / batch.length);
+      room -= tasks;
+      found.push(...batch);
+    }
+    if (found.length > 0 || options.blockMs === 0) return found;
+    return this.readGroup(connection, options.lanes, 1, options.blockMs);
+  }
+
+  /** Null where the read failed after others had succeeded: what those brought is delivered and must not be dropped. */
+  private async readLane(connection: RedisConnection, lane: Lane, room: number, hasOthers: boolean): Promise<Delivery[] | null> {
+    try {
+      return await this.readGroup(connection, [lane], Math.max(1, Math.floor(room / this.packing)), 0);
+    } catch (error) {
+      if (!hasOthers) throw error;
+      this.discard();
+      return null;
+    }
+  }
+
   private async connected(): Promise<RedisConnection> {
+    // Lost between two reads: nobody would ever hear from it again.
+    if (this.connection?.status === 'end' || this.connection?.status === 'close') this.discard();
     if (this.connection === null) {
       this.grouped = false;
       this.connection = this.shared ?? connect(this.settings, true);

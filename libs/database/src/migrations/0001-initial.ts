@@ -49,7 +49,7 @@ function tables(t: DdlWords): TableDefinition[] {
       checks: {
         ck_tasks_finished: `(finished_at > 0) = (state IN ('succeeded','failed','cancelled','expired'))`,
         ck_tasks_worker: `(worker_id <> ${t.nobody}) = (state = 'running')`,
-        ck_tasks_reason: `(reason <> 'none') = (state = 'failed')`,
+        ck_tasks_reason: `(reason <> 'none') = (state = 'failed') AND reason IN (${REASONS.map((reason) => `'${reason}'`).join(',')})`,
         ck_tasks_phase:
           `(state IN ('scheduled','retrying') AND phase = 'waiting' AND ended = 'none') OR (state = 'queued' AND phase IN ('unrung','live') AND ended = 'none')` +
           ` OR (state = 'running' AND phase = 'live' AND ended = 'none') OR (state = 'succeeded' AND phase = 'succeeded' AND ended = 'none')` +

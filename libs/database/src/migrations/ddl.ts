@@ -15,6 +15,11 @@ export interface DdlWords {
   choice(words: readonly string[]): string;
   /** What follows the closing parenthesis. */
   readonly table: string;
+  /**
+   * Whether a CREATE TABLE can be undone. Where it cannot, a migration that was interrupted is run again over its first half, so
+   * each table is made at once with its indexes, left alone where it is there, and looked at.
+   */
+  readonly transactional: boolean;
   /** The id nobody has: sixteen zero bytes. */
   readonly nobody: string;
   /** Quotes an identifier as TypeORM does on this engine. */
@@ -36,6 +41,7 @@ const mysqlWords: DdlWords = {
   word: (length) => `varchar(${length})`,
   choice: (words) => `enum(${quoted(words)})`,
   table: ' ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC',
+  transactional: false,
   nobody: NOBODY,
   name: (identifier) => `\`${identifier}\``,
 };
@@ -51,6 +57,7 @@ const sqliteWords: DdlWords = {
   word: () => 'text',
   choice: () => 'text',
   table: ' STRICT',
+  transactional: true,
   nobody: NOBODY,
   name: (identifier) => `"${identifier}"`,
 };
@@ -68,15 +75,21 @@ export interface TableDefinition {
   indexes?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The statements that make one table and its indexes. */
+/** The statements that make one table and its indexes; they fail where another table has its name. */
 export function createTable(words: DdlWords, table: TableDefinition): string[] {
   const n = (identifier: string): string => words.name(identifier);
+  const listed = (names: readonly string[]): string => names.map(n).join(', ');
+  const indexes = Object.entries(table.indexes ?? {});
   const lines = table.columns.map(([name, type]) => `${n(name)} ${type}${type.includes('NULL') ? '' : ' NOT NULL'}`);
   for (const [name, expression] of Object.entries(table.checks ?? {})) lines.push(`CONSTRAINT ${n(name)} CHECK (${expression})`);
-  lines.push(`PRIMARY KEY (${table.primaryKey.map(n).join(', ')})`);
-  const statements = [`CREATE TABLE ${n(table.name)} (\n  ${lines.join(',\n  ')}\n)${words.table}`];
-  for (const [name, columns] of Object.entries(table.indexes ?? {})) {
-    statements.push(`CREATE INDEX ${n(name)} ON ${n(table.name)} (${columns.map(n).join(', ')})`);
+  lines.push(`PRIMARY KEY (${listed(table.primaryKey)})`);
+  if (words.transactional) {
+    const onTable = indexes.map(([name, columns]) => `CREATE INDEX ${n(name)} ON ${n(table.name)} (${listed(columns)})`);
+    return [`CREATE TABLE ${n(table.name)} (\n  ${lines.join(',\n  ')}\n)${words.table}`, ...onTable];
   }
-  return statements;
+  lines.push(...indexes.map(([name, columns]) => `INDEX ${n(name)} (${listed(columns)})`));
+  return [
+    `CREATE TABLE IF NOT EXISTS ${n(table.name)} (\n  ${lines.join(',\n  ')}\n)${words.table}`,
+    `SELECT ${listed(table.columns.map(([name]) => name))} FROM ${n(table.name)} LIMIT 0`,
+  ];
 }

@@ -1,0 +1,108 @@
+import { describe, expect, it } from '@jest/globals';
+import { NotFound, Unavailable } from '@app/errors';
+import { CommitUnknown, DatabaseError, describe as explain, isDisconnect, isTransient, LockTimeout } from './failures.js';
+
+const failure = (fields: object, message = `secret of SELECT * FROM tasks`): Error => Object.assign(new Error(message), fields);
+
+describe('the driver says', () => {
+  it.each([
+    ['a deadlock', { errno: 1213 }],
+    ['a lock timeout', { errno: 1205 }],
+    ['a changed snapshot', { errno: 1020 }],
+    ['a busy file', { errcode: 5 }],
+    ['a stale snapshot of the file', { errcode: 517 }],
+    ['a locked table', { errcode: 6 }],
+  ])('%s: it may succeed when started again', (_what, fields) => {
+    expect(isTransient(failure(fields))).toBe(true);
+    expect(explain(failure(fields))).toBeInstanceOf(LockTimeout);
+  });
+
+  it.each([
+    ['a lost connection', { code: 'PROTOCOL_CONNECTION_LOST', fatal: true }],
+    ['an answer that did not come', { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }],
+    ['a refused connection', { code: 'ECONNREFUSED', errno: -111 }],
+    ['a reset', { code: 'ECONNRESET', errno: -104 }],
+    ['a name that does not resolve', { code: 'ENOTFOUND' }],
+    ['a fatal error', { errno: 1927, fatal: true }],
+    ['a shutdown', { code: 'ER_SERVER_SHUTDOWN', errno: 1053 }],
+  ])('%s: the connection is dead and the database away', (_what, fields) => {
+    expect(isDisconnect(failure(fields))).toBe(true);
+    expect(explain(failure(fields))).toBeInstanceOf(Unavailable);
+    expect(isTransient(failure(fields))).toBe(false);
+  });
+
+  it.each([
+    `Can't add new command when connection is in closed state`,
+    'Connection lost: The server closed the connection.',
+    'Pool is closed.',
+  ])('"%s", without a code: the connection is dead', (message) => {
+    expect(isDisconnect(new Error(message))).toBe(true);
+  });
+
+  it.each([
+    ['too many connections', { errno: 1040 }],
+    ['a full disk', { errno: 1021 }],
+    ['a full table', { errno: 1114 }],
+    ['a read-only server', { errno: 1290 }],
+    ['a statement that ran too long on MariaDB', { errno: 1969 }],
+    ['a statement that ran too long on MySQL', { errno: 3024 }],
+    ['an interrupted statement', { errno: 1317 }],
+    ['a full file', { errcode: 13 }],
+    ['an error of the disk', { errcode: 10 | (3 << 8) }],
+    ['a read-only file', { errcode: 8 }],
+  ])('%s: the database is away, the connection is not dead', (_what, fields) => {
+    expect(isDisconnect(failure(fields))).toBe(false);
+    expect(explain(failure(fields))).toBeInstanceOf(Unavailable);
+    expect(explain(failure(fields))).not.toBeInstanceOf(LockTimeout);
+  });
+
+  it('that too many are waiting for a connection: the database is away', () => {
+    expect(explain(new Error('Queue limit reached.'))).toBeInstanceOf(Unavailable);
+  });
+
+  it.each([
+    [true, { errno: 1062 }],
+    [true, { errcode: 1555 }],
+    [true, { errcode: 2067 }],
+    [false, { errno: 1406 }],
+    [false, { errno: 3819 }],
+    [false, { errno: 1064 }],
+    [false, { errcode: 275 }],
+    [false, { errcode: 1 }],
+  ])('duplicate is %s for %j', (duplicate, fields) => {
+    const described = explain(failure(fields));
+    expect(described).toBeInstanceOf(DatabaseError);
+    expect(described).toMatchObject({ duplicate, kind: 'internal' });
+  });
+});
+
+describe('a described failure', () => {
+  it.each([{ errno: 1213 }, { errno: 1062 }, { code: 'ECONNREFUSED' }])(
+    'of %j keeps the words of the driver for the log alone',
+    (fields) => {
+      const cause = failure(fields);
+      const described = explain(cause);
+      expect(described.cause).toBe(cause);
+      expect(described.message).not.toContain('SELECT');
+    },
+  );
+
+  it('that is typed already passes unchanged', () => {
+    for (const typed of [new NotFound(), new CommitUnknown(new Error('x')), new Unavailable('x')]) expect(explain(typed)).toBe(typed);
+  });
+
+  it('that is a mistake of our own keeps its name', () => {
+    const mistake = new TypeError('undefined is not a function');
+    expect(explain(mistake)).toBe(mistake);
+  });
+
+  it.each([null, undefined, 'text', 7])('may have been anything: %p', (thrown) => {
+    expect(explain(thrown)).toBeInstanceOf(DatabaseError);
+  });
+
+  it('of a lock or a lost answer tells when to come back', () => {
+    expect(explain(failure({ errno: 1205 }))).toMatchObject({ retryAfterMs: 1_000 });
+    expect(new CommitUnknown(null).retryAfterMs).toBe(2_000);
+    expect(new CommitUnknown(null)).toBeInstanceOf(Unavailable);
+  });
+});

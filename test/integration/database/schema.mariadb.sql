@@ -1,0 +1,127 @@
+CREATE TABLE `attempts` (
+  `task_id` binary(16) NOT NULL,
+  `attempt` int NOT NULL,
+  `outcome` enum('succeeded','failed','timed_out','cancelled','lost','released','snoozed') NOT NULL,
+  `worker_id` binary(16) NOT NULL,
+  `started_at` bigint NOT NULL,
+  `finished_at` bigint NOT NULL,
+  `error_code` varchar(64) NOT NULL,
+  `error_message` varchar(2000) NOT NULL,
+  `result` mediumtext DEFAULT NULL,
+  PRIMARY KEY (`task_id`,`attempt`),
+  CONSTRAINT `ck_attempts_outcome` CHECK (`outcome` in ('succeeded','failed','timed_out','cancelled','lost','released','snoozed'))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `cancel_requests` (
+  `task_id` binary(16) NOT NULL,
+  `worker_id` binary(16) NOT NULL,
+  `requested_at` bigint NOT NULL,
+  `requested_by` varchar(255) NOT NULL,
+  PRIMARY KEY (`task_id`),
+  KEY `ix_cancel_requests_worker` (`worker_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `idempotency_keys` (
+  `tenant` varchar(64) NOT NULL,
+  `key_hash` binary(32) NOT NULL,
+  `fingerprint` binary(32) NOT NULL,
+  `task_id` binary(16) NOT NULL,
+  `created_at` bigint NOT NULL,
+  PRIMARY KEY (`tenant`,`key_hash`),
+  KEY `ix_idempotency_keys_created` (`created_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `migrations` (
+  `id` int NOT NULL AUTO_INCREMENT,
+  `timestamp` bigint NOT NULL,
+  `name` varchar(255) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `queues` (
+  `tenant` varchar(64) NOT NULL,
+  `name` varchar(64) NOT NULL,
+  `paused_at` bigint NOT NULL DEFAULT 0,
+  `paused_by` varchar(255) NOT NULL,
+  `created_at` bigint NOT NULL,
+  PRIMARY KEY (`tenant`,`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `task_progress` (
+  `task_id` binary(16) NOT NULL,
+  `fraction` double NOT NULL,
+  `message` varchar(500) NOT NULL,
+  `updated_at` bigint NOT NULL,
+  PRIMARY KEY (`task_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `task_tags` (
+  `tenant` varchar(64) NOT NULL,
+  `tag` varchar(64) NOT NULL,
+  `task_id` binary(16) NOT NULL,
+  PRIMARY KEY (`tenant`,`tag`,`task_id`),
+  KEY `ix_task_tags_task` (`task_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `tasks` (
+  `id` binary(16) NOT NULL,
+  `tenant` varchar(64) NOT NULL,
+  `queue` varchar(64) NOT NULL,
+  `name` varchar(128) NOT NULL,
+  `lane` tinyint NOT NULL,
+  `priority` tinyint NOT NULL,
+  `phase` enum('waiting','unrung','live','succeeded','failed','cancelled','expired') NOT NULL,
+  `state` enum('scheduled','queued','running','retrying','succeeded','failed','cancelled','expired') NOT NULL,
+  `reason` enum('none','attempts_exhausted','permanent_error','poison','unknown_handler','deadline_exceeded') NOT NULL DEFAULT 'none',
+  `ended` enum('none','failed','cancelled','expired') NOT NULL DEFAULT 'none',
+  `attempt` int NOT NULL DEFAULT 0,
+  `failures` int NOT NULL DEFAULT 0,
+  `crashes` int NOT NULL DEFAULT 0,
+  `max_attempts` int NOT NULL DEFAULT 0,
+  `timeout_ms` int NOT NULL DEFAULT 0,
+  `worker_id` binary(16) NOT NULL,
+  `run_at` bigint NOT NULL,
+  `expires_at` bigint NOT NULL DEFAULT 0,
+  `deadline_at` bigint NOT NULL DEFAULT 0,
+  `created_at` bigint NOT NULL,
+  `updated_at` bigint NOT NULL,
+  `started_at` bigint NOT NULL DEFAULT 0,
+  `finished_at` bigint NOT NULL DEFAULT 0,
+  `rung_at` bigint NOT NULL DEFAULT 0,
+  `created_by` varchar(255) NOT NULL,
+  `options` mediumtext NOT NULL,
+  `payload` mediumtext NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_tasks_phase` (`phase`,`queue`,`lane`,`tenant`,`id`),
+  KEY `ix_tasks_tenant` (`tenant`,`ended`,`id`),
+  CONSTRAINT `ck_tasks_finished` CHECK (`finished_at` > 0 = `state` in ('succeeded','failed','cancelled','expired')),
+  CONSTRAINT `ck_tasks_worker` CHECK (`worker_id` <> X'00000000000000000000000000000000' = (`state` = 'running')),
+  CONSTRAINT `ck_tasks_reason` CHECK (`reason` <> 'none' = (`state` = 'failed') and `reason` in ('none','attempts_exhausted','permanent_error','poison','unknown_handler','deadline_exceeded')),
+  CONSTRAINT `ck_tasks_phase` CHECK (`state` in ('scheduled','retrying') and `phase` = 'waiting' and `ended` = 'none' or `state` = 'queued' and `phase` in ('unrung','live') and `ended` = 'none' or `state` = 'running' and `phase` = 'live' and `ended` = 'none' or `state` = 'succeeded' and `phase` = 'succeeded' and `ended` = 'none' or `state` = 'failed' and `phase` = 'failed' and `ended` = 'failed' or `state` = 'cancelled' and `phase` = 'cancelled' and `ended` = 'cancelled' or `state` = 'expired' and `phase` = 'expired' and `ended` = 'expired'),
+  CONSTRAINT `ck_tasks_lane` CHECK (`lane` in (0,1,2))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `timers` (
+  `task_id` binary(16) NOT NULL,
+  `kind` enum('run','expire','deadline','unhandled') NOT NULL,
+  `due_at` bigint NOT NULL,
+  PRIMARY KEY (`task_id`,`kind`),
+  KEY `ix_timers_due` (`kind`,`due_at`),
+  CONSTRAINT `ck_timers_kind` CHECK (`kind` in ('run','expire','deadline','unhandled'))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `workers` (
+  `id` binary(16) NOT NULL,
+  `host` varchar(255) NOT NULL,
+  `pid` int NOT NULL,
+  `state` enum('live','draining','stopped','lost') NOT NULL,
+  `queues` mediumtext NOT NULL,
+  `handlers` mediumtext NOT NULL,
+  `concurrency` int NOT NULL,
+  `lease_ms` int NOT NULL,
+  `beat` bigint NOT NULL,
+  `started_at` bigint NOT NULL,
+  `heartbeat_at` bigint NOT NULL,
+  PRIMARY KEY (`id`),
+  CONSTRAINT `ck_workers_state` CHECK (`state` in ('live','draining','stopped','lost'))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;

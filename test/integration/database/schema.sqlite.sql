@@ -1,0 +1,128 @@
+CREATE TABLE "attempts" (
+  "task_id" blob NOT NULL,
+  "attempt" integer NOT NULL,
+  "outcome" text NOT NULL,
+  "worker_id" blob NOT NULL,
+  "started_at" integer NOT NULL,
+  "finished_at" integer NOT NULL,
+  "error_code" text NOT NULL,
+  "error_message" text NOT NULL,
+  "result" text NULL,
+  CONSTRAINT "ck_attempts_outcome" CHECK (outcome IN ('succeeded','failed','timed_out','cancelled','lost','released','snoozed')),
+  PRIMARY KEY ("task_id", "attempt")
+) STRICT;
+
+CREATE TABLE "cancel_requests" (
+  "task_id" blob NOT NULL,
+  "worker_id" blob NOT NULL,
+  "requested_at" integer NOT NULL,
+  "requested_by" text NOT NULL,
+  PRIMARY KEY ("task_id")
+) STRICT;
+
+CREATE INDEX "ix_cancel_requests_worker" ON "cancel_requests" ("worker_id");
+
+CREATE TABLE "idempotency_keys" (
+  "tenant" text NOT NULL,
+  "key_hash" blob NOT NULL,
+  "fingerprint" blob NOT NULL,
+  "task_id" blob NOT NULL,
+  "created_at" integer NOT NULL,
+  PRIMARY KEY ("tenant", "key_hash")
+) STRICT;
+
+CREATE INDEX "ix_idempotency_keys_created" ON "idempotency_keys" ("created_at");
+
+CREATE TABLE "migrations" ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL, "timestamp" bigint NOT NULL, "name" varchar NOT NULL);
+
+CREATE TABLE "queues" (
+  "tenant" text NOT NULL,
+  "name" text NOT NULL,
+  "paused_at" integer DEFAULT 0 NOT NULL,
+  "paused_by" text NOT NULL,
+  "created_at" integer NOT NULL,
+  PRIMARY KEY ("tenant", "name")
+) STRICT;
+
+CREATE TABLE "task_progress" (
+  "task_id" blob NOT NULL,
+  "fraction" real NOT NULL,
+  "message" text NOT NULL,
+  "updated_at" integer NOT NULL,
+  PRIMARY KEY ("task_id")
+) STRICT;
+
+CREATE TABLE "task_tags" (
+  "tenant" text NOT NULL,
+  "tag" text NOT NULL,
+  "task_id" blob NOT NULL,
+  PRIMARY KEY ("tenant", "tag", "task_id")
+) STRICT;
+
+CREATE INDEX "ix_task_tags_task" ON "task_tags" ("task_id");
+
+CREATE TABLE "tasks" (
+  "id" blob NOT NULL,
+  "tenant" text NOT NULL,
+  "queue" text NOT NULL,
+  "name" text NOT NULL,
+  "lane" integer NOT NULL,
+  "priority" integer NOT NULL,
+  "phase" text NOT NULL,
+  "state" text NOT NULL,
+  "reason" text DEFAULT 'none' NOT NULL,
+  "ended" text DEFAULT 'none' NOT NULL,
+  "attempt" integer DEFAULT 0 NOT NULL,
+  "failures" integer DEFAULT 0 NOT NULL,
+  "crashes" integer DEFAULT 0 NOT NULL,
+  "max_attempts" integer DEFAULT 0 NOT NULL,
+  "timeout_ms" integer DEFAULT 0 NOT NULL,
+  "worker_id" blob NOT NULL,
+  "run_at" integer NOT NULL,
+  "expires_at" integer DEFAULT 0 NOT NULL,
+  "deadline_at" integer DEFAULT 0 NOT NULL,
+  "created_at" integer NOT NULL,
+  "updated_at" integer NOT NULL,
+  "started_at" integer DEFAULT 0 NOT NULL,
+  "finished_at" integer DEFAULT 0 NOT NULL,
+  "rung_at" integer DEFAULT 0 NOT NULL,
+  "created_by" text NOT NULL,
+  "options" text NOT NULL,
+  "payload" text NOT NULL,
+  CONSTRAINT "ck_tasks_finished" CHECK ((finished_at > 0) = (state IN ('succeeded','failed','cancelled','expired'))),
+  CONSTRAINT "ck_tasks_worker" CHECK ((worker_id <> X'00000000000000000000000000000000') = (state = 'running')),
+  CONSTRAINT "ck_tasks_reason" CHECK ((reason <> 'none') = (state = 'failed') AND reason IN ('none','attempts_exhausted','permanent_error','poison','unknown_handler','deadline_exceeded')),
+  CONSTRAINT "ck_tasks_phase" CHECK ((state IN ('scheduled','retrying') AND phase = 'waiting' AND ended = 'none') OR (state = 'queued' AND phase IN ('unrung','live') AND ended = 'none') OR (state = 'running' AND phase = 'live' AND ended = 'none') OR (state = 'succeeded' AND phase = 'succeeded' AND ended = 'none') OR (state = 'failed' AND phase = 'failed' AND ended = 'failed') OR (state = 'cancelled' AND phase = 'cancelled' AND ended = 'cancelled') OR (state = 'expired' AND phase = 'expired' AND ended = 'expired')),
+  CONSTRAINT "ck_tasks_lane" CHECK (lane IN (0, 1, 2)),
+  PRIMARY KEY ("id")
+) STRICT;
+
+CREATE INDEX "ix_tasks_phase" ON "tasks" ("phase", "queue", "lane", "tenant", "id");
+
+CREATE INDEX "ix_tasks_tenant" ON "tasks" ("tenant", "ended", "id");
+
+CREATE TABLE "timers" (
+  "task_id" blob NOT NULL,
+  "kind" text NOT NULL,
+  "due_at" integer NOT NULL,
+  CONSTRAINT "ck_timers_kind" CHECK (kind IN ('run','expire','deadline','unhandled')),
+  PRIMARY KEY ("task_id", "kind")
+) STRICT;
+
+CREATE INDEX "ix_timers_due" ON "timers" ("kind", "due_at");
+
+CREATE TABLE "workers" (
+  "id" blob NOT NULL,
+  "host" text NOT NULL,
+  "pid" integer NOT NULL,
+  "state" text NOT NULL,
+  "queues" text NOT NULL,
+  "handlers" text NOT NULL,
+  "concurrency" integer NOT NULL,
+  "lease_ms" integer NOT NULL,
+  "beat" integer NOT NULL,
+  "started_at" integer NOT NULL,
+  "heartbeat_at" integer NOT NULL,
+  CONSTRAINT "ck_workers_state" CHECK (state IN ('live','draining','stopped','lost')),
+  PRIMARY KEY ("id")
+) STRICT;
