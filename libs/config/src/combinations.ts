@@ -19,6 +19,10 @@ export function isEmbedded(values: SettingValues): boolean {
   return usesSqlite(values) && values.redisUrls.length === 0;
 }
 
+function shortestRetention(values: SettingValues): number {
+  return Math.min(values.retentionSucceededMs, values.retentionFailedMs, values.retentionCancelledMs, values.retentionExpiredMs);
+}
+
 export const RULES: readonly Rule[] = [
   {
     needs: ['role', 'databaseUrl'],
@@ -46,6 +50,13 @@ export const RULES: readonly Rule[] = [
     problem: (values) =>
       values.databaseLockTimeoutMs >= values.databaseStatementTimeoutMs
         ? 'DATABASE_LOCK_TIMEOUT_MS must be below DATABASE_STATEMENT_TIMEOUT_MS, or a wait for a lock ends as a statement that ran too long and is not tried again.'
+        : null,
+  },
+  {
+    needs: ['idempotencyRetentionMs', 'retentionSucceededMs', 'retentionFailedMs', 'retentionCancelledMs', 'retentionExpiredMs'],
+    problem: (values) =>
+      values.idempotencyRetentionMs > shortestRetention(values)
+        ? 'IDEMPOTENCY_RETENTION_MS must not exceed any of RETENTION_SUCCEEDED_MS, RETENTION_FAILED_MS, RETENTION_CANCELLED_MS and RETENTION_EXPIRED_MS, or a repeated request finds its key but not its task.'
         : null,
   },
   {

@@ -1,7 +1,8 @@
 /**
  * Puts due tasks into the queue: `scheduled` and `retrying` to `queued` when their run timer is due. Any number of schedulers
  * may do it at once; each skips the timers that another holds. The timer goes in the same transaction as the move, so a task
- * waits for exactly one timer and never for none.
+ * waits for exactly one timer and never for none. The timer alone says what is due: a row that disagreed with it, as one does
+ * where the clock was set back between two statements, would be left waiting for a timer that is gone.
  */
 import { list, sql, type Database } from '@app/database';
 import { laneAt } from '@app/queue';
@@ -25,7 +26,7 @@ export class TaskPromoter {
       if (due.length === 0) return { taken: 0, rung: [] };
       const ids = due.map((row) => row.task_id).sort(Buffer.compare);
       const waiting = await transaction.query<{ id: Buffer; tenant: string; queue: string; lane: number }>(
-        sql`SELECT id, tenant, queue, lane FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) AND state IN ('scheduled', 'retrying') AND run_at <= ${dialect.now} ORDER BY id${dialect.lock}`,
+        sql`SELECT id, tenant, queue, lane FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) AND state IN ('scheduled', 'retrying') ORDER BY id${dialect.lock}`,
       );
       const tasks = waiting.map((row): Ringable => ({ id: row.id, tenant: row.tenant, queue: row.queue, lane: laneAt(row.lane) }));
       const rung = tasks.filter((task) => this.ringer.phaseFor(task) === 'live');

@@ -47,22 +47,32 @@ export class HistoryPruner {
         return keepMs !== undefined && finishedAt > 0 && finishedAt < now - keepMs;
       })
       .map(({ id }) => id);
-    for (let from = 0; from < old.length; from += PAGE) await this.deleteTasks(old.slice(from, from + PAGE));
+    let deleted = 0;
+    for (let from = 0; from < old.length; from += PAGE) deleted += await this.deleteTasks(old.slice(from, from + PAGE));
     const full = rows.length === EXAMINED;
     this.cursor = full ? (rows.at(-1)?.id ?? Buffer.alloc(16)) : Buffer.alloc(16);
-    return { deleted: old.length, again: full };
+    return { deleted, again: full };
   }
 
-  private async deleteTasks(ids: readonly Buffer[]): Promise<void> {
-    const members = list(ids);
-    await this.database.batch([
-      sql`DELETE FROM attempts WHERE task_id IN (${members})`,
-      sql`DELETE FROM timers WHERE task_id IN (${members})`,
-      sql`DELETE FROM task_tags WHERE task_id IN (${members})`,
-      sql`DELETE FROM task_progress WHERE task_id IN (${members})`,
-      sql`DELETE FROM cancel_requests WHERE task_id IN (${members})`,
-      sql`DELETE FROM tasks WHERE id IN (${members}) AND finished_at > 0`,
-    ]);
+  /** Only what is still finished under the lock: an operator may have sent a task round again since it was looked at. */
+  private async deleteTasks(ids: readonly Buffer[]): Promise<number> {
+    const { byPrimary, lock } = this.database.dialect;
+    return this.database.transaction(async (transaction) => {
+      const finished = await transaction.query<{ id: Buffer }>(
+        sql`SELECT id FROM tasks${byPrimary} WHERE id IN (${list(ids)}) AND finished_at > 0 ORDER BY id${lock}`,
+      );
+      if (finished.length === 0) return 0;
+      const members = list(finished.map(({ id }) => id));
+      await transaction.commitWith([
+        sql`DELETE FROM attempts WHERE task_id IN (${members})`,
+        sql`DELETE FROM timers WHERE task_id IN (${members})`,
+        sql`DELETE FROM task_tags WHERE task_id IN (${members})`,
+        sql`DELETE FROM task_progress WHERE task_id IN (${members})`,
+        sql`DELETE FROM cancel_requests WHERE task_id IN (${members})`,
+        sql`DELETE FROM tasks WHERE id IN (${members})`,
+      ]);
+      return finished.length;
+    });
   }
 
   private async pruneKeys(now: number): Promise<number> {

@@ -12,6 +12,8 @@ import { viewOf, type Extras } from './view.js';
 
 /** Rows that one list call may look at. */
 const EXAMINED_MAX = 5_000;
+/** How far the clock that made an id may be from the database's, which made `createdAt`, the wait for a group included, in ms. */
+const CLOCKS_APART_MS = 10_000;
 const ENDS = ['none', 'failed', 'cancelled', 'expired'] as const;
 const EXCEPTIONAL = new Set<string>(['failed', 'cancelled', 'expired']);
 const ID_MAX = Buffer.alloc(16, 0xff);
@@ -57,9 +59,10 @@ export class TaskReader {
   async list(tenant: string, filter: TaskFilter, page: { limit: number; cursor: string | null }): Promise<TaskPage> {
     const before = page.cursor === null ? this.upper(filter) : idBytes(page.cursor);
     if (before === null) return { items: [], nextCursor: null };
-    const after = filter.createdAfter === undefined ? Buffer.alloc(16) : idFloor(filter.createdAfter);
+    const after = filter.createdAfter === undefined ? Buffer.alloc(16) : idFloor(filter.createdAfter - CLOCKS_APART_MS);
+    const timed = filter.createdAfter !== undefined || filter.createdBefore !== undefined;
     const narrowed =
-      filter.name !== undefined || filter.queue !== undefined || (filter.state !== undefined && !EXCEPTIONAL.has(filter.state));
+      timed || filter.name !== undefined || filter.queue !== undefined || (filter.state !== undefined && !EXCEPTIONAL.has(filter.state));
     const most = narrowed ? EXAMINED_MAX : page.limit;
     const examined =
       filter.tag === undefined ? this.byTenant(tenant, filter, before, after, most) : this.byTag(tenant, filter.tag, before, after, most);
@@ -72,7 +75,7 @@ export class TaskReader {
   }
 
   private upper(filter: TaskFilter): Buffer {
-    return filter.createdBefore === undefined ? ID_MAX : idFloor(filter.createdBefore);
+    return filter.createdBefore === undefined ? ID_MAX : idFloor(filter.createdBefore + CLOCKS_APART_MS);
   }
 
   /** A range per value of `ended`, each newest first, so that the index gives the order and a dead-letter list is one range. */

@@ -83,8 +83,9 @@ export function recordAttempts(dialect: Dialect, settlements: readonly Settlemen
 
 /** Sets the timers that the verdicts ask for; empty where none does. */
 export function setTimers(dialect: Dialect, settlements: readonly Settlement[], unhandledGraceMs: number): Sql[] {
+  // A retry that is due at once still waits for the promoter: one way into the queue, not two.
   const due = settlements.flatMap(({ task, verdict }) =>
-    (verdict.kind === 'retry' || verdict.kind === 'released') && verdict.delayMs > 0
+    verdict.kind === 'retry' || (verdict.kind === 'released' && verdict.delayMs > 0)
       ? [[task.bytes, 'run', sql`${dialect.now} + ${verdict.delayMs}`]]
       : [],
   );
@@ -92,7 +93,6 @@ export function setTimers(dialect: Dialect, settlements: readonly Settlement[], 
     verdict.kind === 'released' && verdict.unhandled ? [[task.bytes, 'unhandled', sql`${dialect.now} + ${unhandledGraceMs}`]] : [],
   );
   const statements: Sql[] = [];
-  // A retry that is due at once still waits for the promoter: one way into the queue, not two.
   if (due.length > 0)
     statements.push(
       sql`INSERT INTO timers (task_id, kind, due_at) VALUES ${rows(due)}${dialect.overwrite(['task_id', 'kind'], ['due_at'])}`,

@@ -24,7 +24,12 @@ const HOLD_MS_MAX = 2_000;
 /** `fenced`: the task was no longer this worker's, and nothing was written. */
 export type Settled = 'settled' | 'fenced';
 
-class LostRow extends Error {}
+/** Ends the quick way's transaction. Typed, because the database passes on its own kind and what a transaction threw on purpose. */
+class LostRow extends TaskRunnerError {
+  constructor() {
+    super('internal', 'lost-row', 'A row of the group is no longer ours.');
+  }
+}
 
 export class TaskSettler {
   private readonly batch: NaturalBatch<Settlement, Settled>;
@@ -79,11 +84,25 @@ export class TaskSettler {
     try {
       return plain ? await this.quickly(settlements) : await this.carefully(settlements);
     } catch (error) {
-      if (error instanceof LostRow || error instanceof CommitUnknown) return this.carefully(settlements);
-      if (!(error instanceof DatabaseError)) throw error;
-      if (settlements.length === 1) return [await this.asUnstorable(settlements[0] as Settlement, error)];
-      return (await Promise.all(settlements.map((settlement) => this.record([settlement])))).flat();
+      const again = plain && (error instanceof LostRow || error instanceof CommitUnknown);
+      return again ? this.recordCarefully(settlements) : this.divide(settlements, error);
     }
+  }
+
+  private async recordCarefully(settlements: Settlement[]): Promise<(Settled | Error)[]> {
+    try {
+      return await this.carefully(settlements);
+    } catch (error) {
+      return this.divide(settlements, error);
+    }
+  }
+
+  /** One bad outcome never blocks its neighbours: what the database refuses together is recorded one by one. */
+  private async divide(settlements: Settlement[], error: unknown): Promise<(Settled | Error)[]> {
+    if (!(error instanceof DatabaseError)) throw error;
+    const [only] = settlements;
+    if (settlements.length === 1 && only !== undefined) return [await this.asUnstorable(only, error)];
+    return (await Promise.all(settlements.map((settlement) => this.record([settlement])))).flat();
   }
 
   private async quickly(settlements: readonly Settlement[]): Promise<Settled[]> {
@@ -101,7 +120,7 @@ export class TaskSettler {
         ),
       );
       groups.forEach((group, index) => {
-        if (outcomes[index]?.affected !== group.members.length) throw new LostRow('a row is no longer ours');
+        if (outcomes[index]?.affected !== group.members.length) throw new LostRow();
       });
       await transaction.commitWith([recordAttempts(dialect, settlements)]);
       return settlements.map(() => 'settled' as const);
@@ -131,7 +150,7 @@ export class TaskSettler {
       sql`SELECT task_id FROM cancel_requests WHERE task_id IN (${list(ids)})`,
     );
     const recorded = await transaction.query<{ task_id: Buffer; attempt: number; worker_id: Buffer }>(
-      sql`SELECT task_id, attempt, worker_id FROM attempts WHERE task_id IN (${list(ids)})`,
+      sql`SELECT task_id, attempt, worker_id FROM attempts WHERE task_id IN (${list(ids)}) AND outcome <> 'lost'`,
     );
     const written: Settlement[] = [];
     const results = settlements.map((settlement): Settled => {
@@ -142,7 +161,7 @@ export class TaskSettler {
         written.push(asked ? yieldToCancel(settlement) : settlement);
         return 'settled';
       }
-      // An earlier COMMIT of ours whose answer was lost has left its attempt row.
+      // An earlier COMMIT of ours whose answer was lost has left its attempt row; a sweeper's row says that we were too late.
       const before = recorded.some(
         ({ task_id: id, attempt, worker_id: by }) => id.equals(task.bytes) && attempt === task.attempt && by.equals(worker),
       );
@@ -169,7 +188,8 @@ export class TaskSettler {
       ]);
       return result ?? 'fenced';
     } catch (failure) {
-      return failure as Error;
+      if (failure instanceof DatabaseError) return failure;
+      throw failure;
     }
   }
 }

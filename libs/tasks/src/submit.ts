@@ -96,33 +96,47 @@ export class TaskSubmitter {
       const { task } = entry;
       if (!isDelayed(task)) entry.phase = this.ringer.phaseFor({ tenant: task.tenant, queue: task.queue, lane: laneOf(task.priority) });
     }
+    return this.rung(await this.store(entries, true));
+  }
+
+  /** `lookAfter`: whether an unknown commit is still to be looked into; one that is unknown again is the caller's to repeat. */
+  private async store(entries: Entry[], lookAfter: boolean): Promise<(Accepted | Error)[]> {
     try {
-      return this.rung(await this.insert(entries));
+      return await this.insert(entries);
     } catch (error) {
-      if (error instanceof CommitUnknown) return this.rung(await this.afterUnknown(entries));
+      if (error instanceof CommitUnknown && lookAfter) return this.afterUnknown(entries);
       const divisible = error instanceof DatabaseError || error instanceof LockTimeout;
       if (!divisible) throw error;
       const [only] = entries;
       if (entries.length === 1 && only !== undefined) {
+        // Only a commit of ours that was unknown, and took its time, can have used this id before.
+        const [row] = error instanceof DatabaseError && error.duplicate ? await this.lookUp(entries) : [];
+        if (row !== undefined) return [{ entry: only, row }];
         return [error instanceof LockTimeout && isKeyed(only) ? new IdempotencyInProgress() : error];
       }
-      return (await Promise.all(entries.map((entry) => this.commit([entry]).catch((reason: unknown) => [reason as Error])))).flat();
+      return (
+        await Promise.all(entries.map((entry) => this.store([entry], lookAfter).catch((reason: unknown) => [reason as Error])))
+      ).flat();
     }
   }
 
   /** The commit's answer was lost: look which rows are there, and insert the others once more. */
   private async afterUnknown(entries: Entry[]): Promise<(Accepted | Error)[]> {
-    const found = await this.database.query<InsertedRow>(
-      sql`SELECT id, state, created_at, run_at, deadline_at FROM tasks WHERE id IN (${list(entries.map((entry) => entry.id))})`,
-    );
+    const found = await this.lookUp(entries);
     const byId = new Map(found.map((row) => [row.id.toString('hex'), row]));
     const missing = entries.filter((entry) => !byId.has(entry.id.toString('hex')));
-    const repeated = missing.length === 0 ? [] : await this.insert(missing);
+    const repeated = missing.length === 0 ? [] : await this.store(missing, false);
     const outcomes = new Map(missing.map((entry, index) => [entry, repeated[index]]));
     return entries.map((entry) => {
       const row = byId.get(entry.id.toString('hex'));
       return row === undefined ? (outcomes.get(entry) ?? new Error('a submission lost its answer')) : { entry, row };
     });
+  }
+
+  private async lookUp(entries: readonly Entry[]): Promise<InsertedRow[]> {
+    return this.database.query<InsertedRow>(
+      sql`SELECT id, state, created_at, run_at, deadline_at FROM tasks WHERE id IN (${list(entries.map((entry) => entry.id))})`,
+    );
   }
 
   private async insert(entries: Entry[]): Promise<(Accepted | Error)[]> {

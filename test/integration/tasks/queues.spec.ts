@@ -1,0 +1,127 @@
+/** Queues as a tenant sees them, and the register of workers. */
+import { expect, it } from '@jest/globals';
+import { sql } from '@app/database';
+import { NotFound } from '@app/errors';
+import { idText, TASK_STATES } from '@app/tasks';
+import { taskIn } from '../../support/store-states.js';
+import { onEveryStore } from '../../support/store-suite.js';
+
+onEveryStore('queues', (current) => {
+  it('count each state over all lanes, and nothing that has ended well', async () => {
+    const store = current();
+    for (const priority of [5, 0, -5]) for (const state of TASK_STATES) await taskIn(store, state, { queue: 'busy', priority });
+    store.doorbell.window = 'shut';
+    await store.addMany(2, { queue: 'busy' });
+    await store.add({ queue: 'calm' });
+    const [busy, calm] = await store.queues.list('acme');
+    expect(busy).toMatchObject({
+      name: 'busy',
+      depth: { scheduled: 3, queued: 5, running: 3, retrying: 3, failed: 3 },
+      countedUpTo: 100_000,
+    });
+    expect(calm).toMatchObject({ name: 'calm', depth: { scheduled: 0, queued: 1, running: 0, retrying: 0, failed: 0 } });
+  });
+
+  it('tell the age of the oldest queued task, in whichever lane it stands', async () => {
+    const store = current();
+    await store.add({ queue: 'a', delayMs: 60_000 });
+    expect(await store.queues.list('acme')).toMatchObject([{ name: 'a', oldestQueuedAgeMs: null }]);
+    await store.add({ queue: 'a', priority: 1 });
+    const young = (await store.queues.list('acme'))[0]!.oldestQueuedAgeMs;
+    expect(young).toBeGreaterThanOrEqual(0);
+    store.doorbell.window = 'shut';
+    const old = await store.add({ queue: 'a', priority: -1 });
+    await store.raw.execute(sql`UPDATE tasks SET run_at = run_at - 500000 WHERE id = ${Buffer.from(old.id.replaceAll('-', ''), 'hex')}`);
+    const aged = (await store.queues.list('acme'))[0]!.oldestQueuedAgeMs;
+    expect(aged).toBeGreaterThanOrEqual(500_000);
+    expect(aged).toBeLessThan(600_000);
+  });
+
+  it('can be paused and resumed, any number of times, also before their first task', async () => {
+    const store = current();
+    const before = await store.now();
+    const paused = await store.queues.pause('acme', 'halted', 'someone');
+    expect(paused).toMatchObject({ name: 'halted', paused: true, pausedBy: 'someone', oldestQueuedAgeMs: null });
+    expect(paused.pausedAt).toBeGreaterThanOrEqual(before);
+    expect(await store.queues.pause('acme', 'halted', 'another')).toEqual(paused);
+    expect(await store.queues.resume('acme', 'halted')).toMatchObject({ paused: false, pausedAt: null, pausedBy: null });
+    expect(await store.queues.resume('acme', 'halted')).toMatchObject({ paused: false });
+    expect(await store.queues.pauses()).toEqual([]);
+  });
+
+  it('are not found where the tenant has never used them', async () => {
+    const store = current();
+    await store.queues.pause('other', 'theirs', 'someone');
+    await store.queues.pauseEverywhere('everyone', 'root');
+    await expect(store.queues.resume('acme', 'theirs')).rejects.toBeInstanceOf(NotFound);
+    await expect(store.queues.resume('acme', 'everyone')).rejects.toBeInstanceOf(NotFound);
+    await expect(store.queues.resume('acme', 'nothing')).rejects.toBeInstanceOf(NotFound);
+  });
+
+  it('can be paused for everybody, which no tenant can lift', async () => {
+    const store = current();
+    await store.add({ queue: 'q' });
+    await store.add({ queue: 'q', tenant: 'other' });
+    await store.queues.pauseEverywhere('q', 'root');
+    expect(await store.queues.pauses()).toEqual([{ tenant: '*', queue: 'q' }]);
+    expect(await store.queues.list('acme')).toMatchObject([{ name: 'q', paused: true, pausedBy: 'root', depth: { queued: 1 } }]);
+    expect(await store.queues.resume('acme', 'q')).toMatchObject({ paused: true, pausedBy: 'root' });
+    await store.queues.pause('acme', 'q', 'someone');
+    expect(await store.queues.list('acme')).toMatchObject([{ paused: true, pausedBy: 'someone' }]);
+    await store.queues.resumeEverywhere('q');
+    expect(await store.queues.list('acme')).toMatchObject([{ paused: true, pausedBy: 'someone' }]);
+    expect(await store.queues.list('other')).toMatchObject([{ paused: false }]);
+  });
+
+  it('are named once for workers that serve all', async () => {
+    const store = current();
+    await store.add({ queue: 'b' });
+    await store.add({ queue: 'a' });
+    await store.add({ queue: 'a', tenant: 'other' });
+    expect(await store.queues.names()).toEqual(['a', 'b']);
+  });
+});
+
+onEveryStore('the register of workers', (current) => {
+  it('shows what each has told of itself', async () => {
+    const store = current();
+    const id = await store.hire({ host: 'h', pid: 42, queues: ['a', 'b'], handlers: ['x'], concurrency: 7 });
+    const [worker] = await store.workers.list();
+    expect(worker).toMatchObject({
+      id: idText(id),
+      host: 'h',
+      pid: 42,
+      state: 'live',
+      queues: ['a', 'b'],
+      handlers: ['x'],
+      concurrency: 7,
+    });
+    expect(worker!.heartbeatAt).toBe(worker!.startedAt);
+    await store.raw.execute(sql`UPDATE workers SET heartbeat_at = 1`);
+    expect(await store.raw.execute(store.workers.beat(id))).toBe(1);
+    expect((await store.workers.list())[0]!.heartbeatAt).toBeGreaterThanOrEqual(worker!.startedAt);
+  });
+
+  it('walks from live over draining to stopped, and never back', async () => {
+    const store = current();
+    const id = await store.hire();
+    const state = async (): Promise<string | undefined> => (await store.workers.list())[0]?.state;
+    await store.workers.drain(id);
+    expect(await state()).toBe('draining');
+    expect(await store.raw.execute(store.workers.beat(id))).toBe(1);
+    await store.workers.stop(id);
+    expect(await state()).toBe('stopped');
+    await store.workers.drain(id);
+    expect(await state()).toBe('stopped');
+    expect(await store.raw.execute(store.workers.beat(id))).toBe(0);
+  });
+
+  it('does not let a lost worker stop in order', async () => {
+    const store = current();
+    const id = await store.hire();
+    await store.bury(id);
+    await store.workers.stop(id);
+    await store.workers.drain(id);
+    expect(await store.workers.list()).toMatchObject([{ state: 'lost' }]);
+  });
+});
