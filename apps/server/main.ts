@@ -12,7 +12,7 @@ import { Database } from '@app/database';
 import { TaskRunnerError } from '@app/errors';
 import { Shutdown } from '@app/lifecycle';
 import { Doorbell } from '@app/queue';
-import { TaskSubmitter, TaskSweeper, takeOver, Workers } from '@app/tasks';
+import { Ringer, TaskSubmitter, TaskSweeper, takeOver, Workers } from '@app/tasks';
 import { createLogger, NestLogger, type Logger } from '@app/telemetry';
 import { ProcessModule } from './process.module.js';
 import { partsOf } from './roles.js';
@@ -38,11 +38,13 @@ async function start(config: Config, logger: Logger): Promise<void> {
   const shutdown = app.get(Shutdown, { strict: false });
   const database = app.get(Database, { strict: false });
   const submitter = app.get(TaskSubmitter, { strict: false });
+  const ringer = app.get(Ringer, { strict: false });
   const doorbell = app.get(Doorbell, { strict: false });
-  shutdown.on('close', 'submissions', () => submitter.drained());
-  shutdown.on('close', 'doorbell', () => doorbell.close());
-  shutdown.on('close', 'database', async () => {
+  shutdown.on('close', 'connections', async () => {
+    // In the order of the way of a task: what is accepted is committed, then rung, and then nobody needs the connections.
     await submitter.drained();
+    await ringer.drained();
+    await doorbell.close();
     await database.close();
   });
   if (database.dialect.engine === 'sqlite') {

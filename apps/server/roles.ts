@@ -20,7 +20,9 @@ const api = async (): Promise<Part> => {
 
 const scheduler = async (): Promise<Part> => ({ modules: [(await import('./scheduler/scheduler.module.js')).SchedulerModule] });
 
-const worker = async (config: Config): Promise<Part> => ({ modules: [(await import('./worker/worker.module.js')).WorkerModule.for(config)] });
+const worker = async (config: Config): Promise<Part> => ({
+  modules: [(await import('./worker/worker.module.js')).WorkerModule.for(config)],
+});
 
 /** Everything in one process on one file: the registry is complete here, so a name that nobody runs is refused at the door. */
 const embedded = async (config: Config): Promise<Part> => ({

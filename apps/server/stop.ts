@@ -23,6 +23,9 @@ export class Stopping {
   ) {}
 
   listen(): void {
+    this.app.get(Shutdown, { strict: false }).onRequest((reason) => {
+      this.replace(reason);
+    });
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => {
         if (this.begun) {
@@ -39,6 +42,12 @@ export class Stopping {
         if (!this.begun) void this.stop(CRASH_MS, 1);
       });
     }
+  }
+
+  /** A part of the process asks for its replacement. */
+  private replace(reason: string): void {
+    this.logger.fatal({ reason }, 'The process stops to be replaced.');
+    if (!this.begun) void this.stop(this.budgetMs, 1);
   }
 
   private async stop(budgetMs: number, code: number): Promise<void> {

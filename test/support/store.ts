@@ -41,6 +41,7 @@ import { TappedDoorbell } from './tapped-doorbell.js';
 import { until } from './until.js';
 
 export const LEASE_MS = 15_000;
+export const LOOK_EVERY_MS = 5_000;
 export const POISON_CRASHES = 3;
 export const UNHANDLED_GRACE_MS = 60_000;
 export const RECONCILE_GRACE_MS = 30_000;
@@ -143,7 +144,7 @@ export async function openStore(backend: Backend) {
   const reader = new TaskReader(database);
   const submitterOf = (runnable: { has(name: string): boolean } | null = null) =>
     new TaskSubmitter(database, ringer, reader, new TaskIds(new SystemClock()), runnable);
-  const sweeperOf = (ownClock: Clock = clock) => new TaskSweeper(database, ringer, ownClock, POISON_CRASHES);
+  const sweeperOf = (ownClock: Clock = clock) => new TaskSweeper(database, ringer, ownClock, POISON_CRASHES, LOOK_EVERY_MS);
   const settlerOf = () => new TaskSettler(database, ringer, UNHANDLED_GRACE_MS, onError);
   const claimer = new TaskClaimer(database);
   const submitter = submitterOf();
@@ -179,7 +180,7 @@ export async function openStore(backend: Backend) {
     sweeperOf,
     settlerOf,
     promoter: new TaskPromoter(database, ringer),
-    expirer: new TaskExpirer(database),
+    expirer: new TaskExpirer(database, UNHANDLED_GRACE_MS),
     sweeper: sweeperOf(),
     canceller: new TaskCanceller(database, reader),
     retrier: new TaskRetrier(database, reader, ringer),

@@ -23,7 +23,8 @@ export class Reconcile extends SchedulerLoop {
   protected async tick(signal: AbortSignal): Promise<{ again: boolean }> {
     const { logger, config } = this.parts;
     const lost = await this.reconciler.reconcile(signal);
-    if (lost > 0) logger.warn({ tasks: lost }, 'Tasks had lost their doorbell message and are offered again.');
+    // Ordinary where workers ring again what they have no room for; worth a line, not an alarm.
+    if (lost > 0) logger.info({ tasks: lost }, 'Tasks whose doorbell message is lost or late are offered from the database.');
     this.looks += 1;
     if (this.looks % TIDY_EVERY === 0) {
       await this.reconciler.tidy(config.workerLeaseMs + config.reconcileGraceMs, signal).catch((err: unknown) => {

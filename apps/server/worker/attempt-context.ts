@@ -61,7 +61,7 @@ class Reports {
       return;
     }
     this.rest();
-    await this.write(fraction, text);
+    await this.send(fraction, text);
   }
 
   end(): void {
@@ -76,9 +76,13 @@ class Reports {
       const [fraction, text] = this.latest;
       this.latest = null;
       this.rest();
-      // A report is a courtesy; one that fails is followed by another, or by the outcome.
-      this.write(fraction, text).catch(() => undefined);
+      void this.send(fraction, text);
     }, PROGRESS_EVERY_MS);
+  }
+
+  /** A report is a courtesy: one that fails is followed by another, or by the outcome, and fails no attempt. */
+  private async send(fraction: number, text: string): Promise<void> {
+    await this.write(fraction, text).catch(() => undefined);
   }
 }
 

@@ -16,7 +16,6 @@ import { Intake } from './intake.js';
 const PLACES_MAX = 256;
 /** How long the places of a look serve while they still yield; new ones wait that long at most. */
 const PLACES_MS = 1_000;
-const TICK_MS = 60_000;
 const WAKE_EVERY_MS = 100;
 
 @Injectable()
@@ -43,7 +42,7 @@ export class Drawer {
     this.loop = new Loop({
       name: 'worker.drawer',
       intervalMs: config.workerPollMs,
-      tickMs: TICK_MS,
+      tickMs: null,
       clock,
       tick: async (signal) => ({ again: await this.draw(signal) }),
       onError: (err, failures) => {

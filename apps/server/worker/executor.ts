@@ -7,7 +7,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
 import { HandlerRegistry, type HandlerDefinition, type TaskContext } from '@app/handlers';
-import { pause } from '@app/lifecycle';
+import { pause, Shutdown } from '@app/lifecycle';
 import { TaskProgressWriter, TaskSettler, type ClaimedTask, type Verdict } from '@app/tasks';
 import { Logger, runWithContext } from '@app/telemetry';
 import { makeContext } from './attempt-context.js';
@@ -37,18 +37,18 @@ interface Held {
 
 @Injectable()
 export class Executor {
-  /** What is held, by id. */
+  /** What is held, by id and attempt: an older attempt of the same task may still be on its way out. */
   private readonly running = new Map<string, Held>();
   private suspect: string | null = null;
   private closedSlots = 0;
-  /** Called once when too many slots are closed. */
-  onWornOut: (() => void) | null = null;
+  private wornOut = false;
 
   constructor(
     @Inject(Config) private readonly config: Config,
     @Inject(HandlerRegistry) private readonly registry: HandlerRegistry,
     @Inject(TaskSettler) private readonly settler: TaskSettler,
     @Inject(TaskProgressWriter) private readonly progress: TaskProgressWriter,
+    @Inject(Shutdown) private readonly shutdown: Shutdown,
     @Inject(Logger) private readonly logger: Logger,
   ) {}
 
@@ -61,13 +61,14 @@ export class Executor {
     return [...this.running.values()].map(({ task }) => task.bytes);
   }
 
-  holds(id: Buffer): boolean {
-    return this.running.has(id.toString('hex'));
+  /** Whether this very attempt is held. */
+  holds(id: Buffer, attempt: number): boolean {
+    return this.running.has(keyOf(id, attempt));
   }
 
   /** Asks one task to stop because somebody cancelled it. */
   cancel(id: Buffer): void {
-    this.running.get(id.toString('hex'))?.stop?.('cancel');
+    for (const { task, stop } of this.running.values()) if (task.bytes.equals(id)) stop?.('cancel');
   }
 
   /** Asks every handler to stop. `gone`: the lease is no longer ours, so nothing will be written. */
@@ -97,14 +98,17 @@ export class Executor {
    * when the handler has ended. Never rejects.
    */
   async run(worker: Buffer, task: ClaimedTask): Promise<void> {
-    const key = task.bytes.toString('hex');
+    const key = keyOf(task.bytes, task.attempt);
     this.running.set(key, { worker, task, stop: null });
     await runWithContext({ taskId: task.id, attempt: task.attempt, tenant: task.tenant }, async () => {
       let leftover: Promise<unknown> | null = null;
       try {
         ({ leftover } = await this.attempt(key, worker, task));
       } catch (err) {
-        this.logger.error({ err }, 'The outcome of an attempt could not be recorded; the task runs again when the lease ends.');
+        this.logger.error(
+          { err },
+          'The outcome of an attempt could not be recorded; the task is given back, or swept when the lease ends.',
+        );
       } finally {
         this.running.delete(key);
         if (this.suspect === key) this.suspect = null;
@@ -180,7 +184,10 @@ export class Executor {
       { name: task.name, closedSlots: this.closedSlots },
       'A handler ignores its abort signal; its slot stays closed until it ends.',
     );
-    if (this.closedSlots > this.config.workerConcurrency * CLOSED_SHARE_MAX) this.onWornOut?.();
+    if (this.closedSlots > this.config.workerConcurrency * CLOSED_SHARE_MAX && !this.wornOut) {
+      this.wornOut = true;
+      this.shutdown.request('Too many handlers ignore their abort; this worker asks to be replaced.');
+    }
     await work;
     this.closedSlots -= 1;
   }
@@ -211,6 +218,8 @@ function suspectPause({ attempt, failures, crashes }: ClaimedTask): number {
   const waits = Math.max(0, attempt - 1 - failures - crashes);
   return SUSPECT_PAUSE_MS * 2 ** Math.min(waits, SUSPECT_DOUBLINGS_MAX);
 }
+
+const keyOf = (id: Buffer, attempt: number): string => `${id.toString('hex')} ${attempt}`;
 
 /** Whatever the handler does becomes an ending; this never rejects. */
 function runHandler(handler: HandlerDefinition, task: ClaimedTask, context: TaskContext): Promise<Ending> {

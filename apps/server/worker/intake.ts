@@ -83,25 +83,33 @@ export class Intake {
 
   /** Claims until the database has said yes or no to every id. `asked`: a claim went out and its answer is missing. */
   private async decide(ids: readonly Buffer[], reserved: number, asked: boolean): Promise<number> {
+    if (ids.length === 0) return this.start(this.lease.id, [], reserved);
     const claimed: ClaimedTask[] = [];
     let worker = this.lease.id;
-    let open = ids.filter((id) => !this.executor.holds(id));
+    let open = ids;
     let unanswered = asked;
-    for (let wait = AWAY_MS_MIN; !this.drain.draining || unanswered; wait = Math.min(AWAY_MS_MAX, wait * 2)) {
+    for (let wait = AWAY_MS_MIN; ; wait = Math.min(AWAY_MS_MAX, wait * 2)) {
+      if (this.drain.draining && !unanswered) {
+        // Nothing new is taken any more, and the messages are about to be forgotten: leave the tasks where workers look.
+        await this.ringer.setAside(open);
+        break;
+      }
       try {
         if (unanswered) claimed.push(...(await this.claimer.held(worker, open)));
         open = open.filter((id) => !claimed.some(({ bytes }) => bytes.equals(id)));
         unanswered = false;
-        worker = this.lease.id;
-        claimed.push(...(await this.claimer.claim(worker, open)));
-        this.back();
-        break;
+        if (this.lease.held && !this.drain.draining) {
+          worker = this.lease.id;
+          claimed.push(...(await this.claimer.claim(worker, open)));
+          this.back();
+          break;
+        }
       } catch (err) {
         this.gone(err);
         unanswered = true;
         if (this.drain.draining) break;
-        await pause(wait, this.drain.signal);
       }
+      await pause(wait, this.drain.signal);
     }
     return this.start(worker, claimed, reserved);
   }
@@ -121,7 +129,7 @@ export class Intake {
 
   private start(worker: Buffer, claimed: readonly ClaimedTask[], reserved: number): number {
     // A lease that was lost meanwhile took its claims with it.
-    const mine = worker.equals(this.lease.id) ? claimed.filter(({ bytes }) => !this.executor.holds(bytes)) : [];
+    const mine = worker.equals(this.lease.id) ? claimed.filter(({ bytes, attempt }) => !this.executor.holds(bytes, attempt)) : [];
     this.slots.release(reserved - mine.length);
     for (const task of mine) {
       void this.executor.run(worker, task).then(() => {

@@ -8,7 +8,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
 import { Database, Pulse } from '@app/database';
 import { HandlerRegistry } from '@app/handlers';
-import { Clock, Loop, Loops } from '@app/lifecycle';
+import { Clock, Drain, Loop, Loops, pause, Shutdown } from '@app/lifecycle';
 import { idText, TaskIds, Workers } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
@@ -16,6 +16,8 @@ import { Executor } from './executor.js';
 /** Beats per lease, and the share of a lease without a beat after which it is in doubt. */
 const BEATS_PER_LEASE = 5;
 const DOUBT_SHARE = 0.8;
+/** Looks per lease, so that doubt comes well before the lease ends. */
+const LOOKS_PER_LEASE = 20;
 
 @Injectable()
 export class Lease {
@@ -24,6 +26,7 @@ export class Lease {
   private pulse: Pulse | null = null;
   private loop: Loop | null = null;
   private lastBeat = 0;
+  private beatsSeen = 0;
   private inDoubt = false;
   private renewing: Promise<void> | null = null;
   private watch: Loop | null = null;
@@ -37,6 +40,8 @@ export class Lease {
     @Inject(Executor) private readonly executor: Executor,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Loops) private readonly loops: Loops,
+    @Inject(Drain) private readonly drain: Drain,
+    @Inject(Shutdown) private readonly shutdown: Shutdown,
     @Inject(Logger) private readonly logger: Logger,
   ) {
     this.id = ids.next();
@@ -48,11 +53,13 @@ export class Lease {
   }
 
   async start(): Promise<void> {
-    await this.register();
+    await this.register(this.id);
+    // On SQLite the file's lock is the lease, and it lasts as long as the process.
+    if (this.database.dialect.engine === 'sqlite') return;
     this.watch = this.loops.run(
       new Loop({
         name: 'worker.lease',
-        intervalMs: this.beatMs,
+        intervalMs: Math.round(this.config.workerLeaseMs / LOOKS_PER_LEASE),
         tickMs: this.beatMs,
         clock: this.clock,
         tick: () => {
@@ -66,7 +73,8 @@ export class Lease {
     );
   }
 
-  async drain(): Promise<void> {
+  /** Shows in the register that this worker takes nothing new; the heartbeat goes on. */
+  async retire(): Promise<void> {
     await this.workers.drain(this.id);
   }
 
@@ -81,10 +89,10 @@ export class Lease {
     return Math.round(this.config.workerLeaseMs / BEATS_PER_LEASE);
   }
 
-  private async register(): Promise<void> {
+  private async register(id: Buffer): Promise<void> {
     const { workerQueues, workerConcurrency, workerLeaseMs } = this.config;
     await this.workers.register({
-      id: this.id,
+      id,
       host: hostname(),
       pid: process.pid,
       queues: workerQueues === '*' ? ['*'] : workerQueues,
@@ -92,7 +100,9 @@ export class Lease {
       concurrency: workerConcurrency,
       leaseMs: workerLeaseMs,
     });
+    this.id = id;
     this.lastBeat = this.clock.monotonic();
+    this.beatsSeen = 0;
     this.inDoubt = false;
     this.beat();
     this.logger.info({ workerId: idText(this.id) }, 'The worker is registered.');
@@ -131,6 +141,9 @@ export class Lease {
       onError: (message) => {
         this.logger.warn({ reason: message }, 'A heartbeat failed.');
       },
+      onDeath: () => {
+        this.shutdown.request('The heartbeat thread is gone.');
+      },
     });
   }
 
@@ -154,6 +167,13 @@ export class Lease {
 
   private check(): void {
     if (this.inDoubt || this.renewing !== null) return;
+    // What the thread has counted is true even while its messages wait behind a main loop that was busy.
+    const beats = this.pulse?.beats ?? 0;
+    if (beats !== this.beatsSeen) {
+      this.beatsSeen = beats;
+      this.lastBeat = this.clock.monotonic();
+      return;
+    }
     if (this.clock.monotonic() - this.lastBeat < this.config.workerLeaseMs * DOUBT_SHARE) return;
     this.inDoubt = true;
     this.logger.error({ workerId: idText(this.id) }, 'No heartbeat got through; the handlers are stopped before the lease ends.');
@@ -167,15 +187,21 @@ export class Lease {
     const held = this.executor.ids;
     this.executor.stopAll('gone');
     await this.stopBeating();
-    this.id = this.ids.next();
-    for (let done = false; !done;) {
+    await this.insist(() => this.workers.survive(lost, held));
+    // Claims are made under the old name until the new one is in the register; `held` keeps them from being made at all.
+    await this.insist(() => this.register(this.ids.next()));
+  }
+
+  /** The database may be why the lease was lost; the worker has nothing else to do than to come back. */
+  private async insist(step: () => Promise<void>): Promise<void> {
+    for (;;) {
       try {
-        await this.workers.survive(lost, held);
-        await this.register();
-        done = true;
+        await step();
+        return;
       } catch (err) {
         this.logger.warn({ err }, 'Registering anew failed; trying again.');
-        await new Promise((resolve) => setTimeout(resolve, this.beatMs));
+        await pause(this.beatMs, this.drain.signal);
+        if (this.drain.draining) return;
       }
     }
   }

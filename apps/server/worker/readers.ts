@@ -40,19 +40,31 @@ export class Readers {
     @Inject(Clock) clock: Clock,
     @Inject(Logger) private readonly logger: Logger,
   ) {
-    const loop = (name: string, intervalMs: number, tick: (signal: AbortSignal) => Promise<void>, message: string): Loop =>
+    const loop = (
+      name: string,
+      intervalMs: number,
+      tickMs: number | null,
+      tick: (signal: AbortSignal) => Promise<void>,
+      message: string,
+    ): Loop =>
       new Loop({
         name,
         intervalMs,
-        tickMs: config.databaseStatementTimeoutMs,
+        tickMs,
         clock,
         tick,
         onError: (err, failures) => {
           if (failures === 1) logger.warn({ err }, message);
         },
       });
-    this.refreshing = loop('worker.readers', REFRESH_MS, () => this.refresh(), 'Reading the queues and pauses failed; trying again.');
-    this.polling = loop('worker.poller', POLL_MS, (signal) => this.poll(signal), 'Looking at the doorbell failed; trying again.');
+    this.refreshing = loop(
+      'worker.readers',
+      REFRESH_MS,
+      config.databaseStatementTimeoutMs,
+      () => this.refresh(),
+      'Reading the queues and pauses failed; trying again.',
+    );
+    this.polling = loop('worker.poller', POLL_MS, null, (signal) => this.poll(signal), 'Looking at the doorbell failed; trying again.');
   }
 
   async start(): Promise<void> {

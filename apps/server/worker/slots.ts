@@ -32,7 +32,8 @@ export class Slots {
 
   release(count: number): void {
     this.taken -= count;
-    while (this.free > 0 && this.waiting.length > 0) this.waiting.shift()?.();
+    // One waiter per free slot, or all would read at once for a single place.
+    for (const wake of this.waiting.splice(0, this.free)) wake();
   }
 
   /** Resolves when a slot is free (it may be gone again by then) or the signal fires. */
@@ -41,6 +42,7 @@ export class Slots {
     await new Promise<void>((resolve) => {
       const end = (): void => {
         signal.removeEventListener('abort', end);
+        this.waiting = this.waiting.filter((other) => other !== end);
         resolve();
       };
       this.waiting.push(end);

@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { Config } from '@app/config';
 import { HandlersModule } from '@app/handlers';
+import { Audit } from './audit.js';
 import { Cancels } from './cancels.js';
 import { Drawer } from './drawer.js';
 import { Executor } from './executor.js';
@@ -18,7 +19,7 @@ export class WorkerModule {
     return {
       module: WorkerModule,
       imports: [HandlersModule.forRoot({ definitions: BUILTIN_HANDLERS, directory: config.handlersDir })],
-      providers: [Slots, Executor, Lease, Intake, Drawer, Readers, Cancels, WorkerService],
+      providers: [Slots, Executor, Lease, Intake, Drawer, Readers, Cancels, Audit, WorkerService],
     };
   }
 }

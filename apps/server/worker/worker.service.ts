@@ -7,6 +7,7 @@ import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
 import { pause, Shutdown } from '@app/lifecycle';
 import { TaskSettler } from '@app/tasks';
 import { Logger } from '@app/telemetry';
+import { Audit } from './audit.js';
 import { Cancels } from './cancels.js';
 import { Drawer } from './drawer.js';
 import { Executor } from './executor.js';
@@ -26,6 +27,7 @@ export class WorkerService implements OnApplicationBootstrap {
     @Inject(Readers) private readonly readers: Readers,
     @Inject(Drawer) private readonly drawer: Drawer,
     @Inject(Cancels) private readonly cancels: Cancels,
+    @Inject(Audit) private readonly audit: Audit,
     @Inject(Executor) private readonly executor: Executor,
     @Inject(TaskSettler) private readonly settler: TaskSettler,
     @Inject(Shutdown) private readonly shutdown: Shutdown,
@@ -33,21 +35,18 @@ export class WorkerService implements OnApplicationBootstrap {
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    this.executor.onWornOut = () => {
-      this.logger.fatal({}, 'Too many handlers ignore their abort; this worker asks to be replaced.');
-      process.kill(process.pid, 'SIGTERM');
-    };
     await this.lease.start();
     await this.readers.start();
     this.drawer.start();
     this.cancels.start();
+    this.audit.start();
     this.shutdown.on('drain', 'worker', () => this.takeNothingNew());
     this.shutdown.on('finish', 'worker', (budgetMs) => this.finish(budgetMs));
   }
 
   private async takeNothingNew(): Promise<void> {
-    await Promise.all([this.readers.stop(), this.drawer.stop()]);
-    await this.lease.drain();
+    await Promise.all([this.readers.stop(), this.drawer.stop(), this.audit.stop()]);
+    await this.lease.retire();
   }
 
   private async finish(budgetMs: number): Promise<void> {

@@ -20,6 +20,7 @@ async function beat(): Promise<PulseMessage> {
     });
     const values = data.values.map((value) => (value instanceof Uint8Array ? Buffer.from(value) : value));
     const [result] = await connection.query<mysql.ResultSetHeader>({ sql: data.text, values, timeout: data.beatTimeoutMs });
+    if (result.affectedRows > 0) Atomics.add(data.counters, 1, 1);
     return { affected: result.affectedRows };
   } catch (error) {
     connection?.destroy();
@@ -35,11 +36,11 @@ async function pulse(): Promise<void> {
 }
 
 function watchMainLoop(): void {
-  let seen = Atomics.load(data.progress, 0);
+  let seen = Atomics.load(data.counters, 0);
   let since = performance.now();
   setInterval(() => {
     const now = performance.now();
-    const current = Atomics.load(data.progress, 0);
+    const current = Atomics.load(data.counters, 0);
     if (current !== seen) {
       seen = current;
       since = now;

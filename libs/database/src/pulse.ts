@@ -21,6 +21,8 @@ export interface PulseOptions {
   /** Called on the main thread after each beat with the rows it changed, or with the error. */
   onBeat(affected: number): void;
   onError(message: string): void;
+  /** The thread is gone; there will be no further beat. */
+  onDeath(): void;
 }
 
 /** What the thread is given. */
@@ -32,7 +34,8 @@ export interface PulseData {
   everyMs: number;
   beatTimeoutMs: number;
   stallMs: number;
-  progress: Int32Array;
+  /** [0] is advanced by the main loop, [1] by every beat that changed its row. */
+  counters: Int32Array;
 }
 
 export type PulseMessage = { affected: number } | { error: string };
@@ -42,10 +45,10 @@ const PROGRESS_EVERY_MS = 200;
 export class Pulse {
   private readonly worker: Worker;
   private readonly progressing: NodeJS.Timeout;
+  private readonly counters = new Int32Array(new SharedArrayBuffer(8));
   private stopping = false;
 
   constructor(options: PulseOptions) {
-    const progress = new Int32Array(new SharedArrayBuffer(4));
     const data: PulseData = {
       url: options.url,
       tls: options.tls,
@@ -54,7 +57,7 @@ export class Pulse {
       everyMs: options.everyMs,
       beatTimeoutMs: options.beatTimeoutMs,
       stallMs: options.stallMs,
-      progress,
+      counters: this.counters,
     };
     this.worker = new Worker(new URL('./pulse-thread.js', import.meta.url), { workerData: data });
     this.worker.on('message', (message: PulseMessage) => {
@@ -65,9 +68,17 @@ export class Pulse {
     this.worker.on('error', (error) => {
       options.onError(`the heartbeat thread failed: ${error.message}`);
     });
+    this.worker.on('exit', () => {
+      if (!this.stopping) options.onDeath();
+    });
     this.worker.unref();
-    this.progressing = setInterval(() => Atomics.add(progress, 0, 1), PROGRESS_EVERY_MS);
+    this.progressing = setInterval(() => Atomics.add(this.counters, 0, 1), PROGRESS_EVERY_MS);
     this.progressing.unref();
+  }
+
+  /** Beats that changed their row so far. Read from memory, so it is true even while messages from the thread still wait. */
+  get beats(): number {
+    return Atomics.load(this.counters, 1);
   }
 
   async stop(): Promise<void> {

@@ -35,8 +35,11 @@ export interface LoopOptions {
   name: string;
   /** Pause between the end of a tick and the start of the next, in ms. */
   intervalMs: number;
-  /** A tick that takes longer than this makes the loop unhealthy, in ms. */
-  tickMs: number;
+  /**
+   * A tick that takes longer than this makes the loop unhealthy, in ms. Null for one that may wait for as long as it takes (for
+   * a free slot, for a database that is away): a probe that ended the process for waiting would only add to the trouble.
+   */
+  tickMs: number | null;
   /** Runs once. `again: true` skips the pause: there is more of the same. Honour the signal: it fires when the loop stops. */
   tick(signal: AbortSignal): Promise<{ again: boolean } | void>;
   /** What it throws itself is lost. */
@@ -97,7 +100,8 @@ export class Loop {
 
   report(): LoopReport {
     const silentMs = this.abort === null ? 0 : this.options.clock.monotonic() - this.lastEnd;
-    const bound = SILENCE_FACTOR * (this.options.intervalMs + this.options.tickMs) + BACKOFF_MS_MAX;
+    const { intervalMs, tickMs } = this.options;
+    const bound = tickMs === null ? Number.POSITIVE_INFINITY : SILENCE_FACTOR * (intervalMs + tickMs) + BACKOFF_MS_MAX;
     return { name: this.options.name, healthy: silentMs <= bound, silentMs, failuresInARow: this.failures };
   }
 

@@ -15,10 +15,22 @@ interface Part {
 }
 
 export class Shutdown {
+  private asked: ((reason: string) => void) | null = null;
+
   private readonly parts = new Map<Stage, Part[]>(STAGES.map((stage) => [stage, []]));
 
   on(stage: Stage, name: string, run: (budgetMs: number) => Promise<void>): void {
     this.parts.get(stage)?.push({ name, run });
+  }
+
+  /** A part finds that this process should be replaced: it stops in order, with a non-zero code. */
+  request(reason: string): void {
+    this.asked?.(reason);
+  }
+
+  /** Set by whoever stops the process. */
+  onRequest(asked: (reason: string) => void): void {
+    this.asked = asked;
   }
 
   /** Runs one stage within `budgetMs`; returns what went wrong, by part. */

@@ -33,8 +33,10 @@ export class RedisDoorbell extends Doorbell {
   ) {
     super();
     this.keys = new Keys(options.prefix);
-    this.windows = new Windows(options.window, options.clock);
     this.connection = connect(settings);
+    this.windows = new Windows(options.window, options.clock, (key, tenant) => {
+      this.recount(key, tenant);
+    });
   }
 
   admits(tenant: string, queue: string, lane: Lane, tasks: number): boolean {
@@ -44,7 +46,7 @@ export class RedisDoorbell extends Doorbell {
   async ring(rings: readonly Ring[]): Promise<void> {
     const byQueue = new Map<string, Ring[]>();
     for (const ring of rings) byQueue.set(ring.queue, [...(byQueue.get(ring.queue) ?? []), ring]);
-    await Promise.all([...byQueue.values()].map((group) => this.ringQueue(group)));
+    await Promise.all([...byQueue.values()].map((group) => this.ringOrForget(group)));
   }
 
   open(queue: string, consumer: string, polling = false): DoorbellReader {
@@ -87,6 +89,26 @@ export class RedisDoorbell extends Doorbell {
   close(): Promise<void> {
     this.connection.disconnect();
     return Promise.resolve();
+  }
+
+  private recount(key: string, tenant: string): void {
+    this.connection.hget(key, tenant).then(
+      (count) => {
+        this.windows.learn(key, tenant, Number(count ?? 0));
+      },
+      (error: unknown) => {
+        this.settings.onError(error as Error);
+      },
+    );
+  }
+
+  private async ringOrForget(rings: readonly Ring[]): Promise<void> {
+    try {
+      await this.ringQueue(rings);
+    } catch (error) {
+      for (const { queue, lane, tenant } of rings) this.windows.forget(this.keys.outstanding(queue, lane), tenant);
+      throw error;
+    }
   }
 
   private async ringQueue(rings: readonly Ring[]): Promise<void> {

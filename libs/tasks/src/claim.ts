@@ -73,6 +73,14 @@ export class TaskClaimer {
     return claimedOf(outcomes.at(-1));
   }
 
+  /** Every attempt that the register says this worker runs. */
+  async running(worker: Buffer): Promise<ClaimedTask[]> {
+    const found = await this.database.query<ClaimedRow>(
+      sql`SELECT ${COLUMNS} FROM tasks${this.database.dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id = ${worker} LIMIT 1000`,
+    );
+    return found.map(taskOf);
+  }
+
   /** Which of the ids this worker holds already. */
   async held(worker: Buffer, ids: readonly Buffer[]): Promise<ClaimedTask[]> {
     if (ids.length === 0) return [];
@@ -123,7 +131,7 @@ export class TaskClaimer {
     const { dialect } = this.database;
     return this.database.transaction(async (transaction) => {
       const found = await transaction.query<{ id: Buffer }>(
-        sql`SELECT id FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant} ORDER BY id LIMIT ${most}${dialect.lockFree}`,
+        sql`SELECT id FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now}) ORDER BY id LIMIT ${most}${dialect.lockFree}`,
       );
       if (found.length === 0) return [];
       const ids = found.map((row) => row.id);

@@ -20,16 +20,21 @@ interface Due {
   queue: string;
 }
 
-interface LiveWorker {
+interface KnownWorker {
   queues: string;
   handlers: string;
+  state: string;
 }
 
 const NO_HANDLER: TaskError = { code: 'unknown-handler', message: 'No live worker of this queue has a handler of this name.' };
 const PAST_DEADLINE: TaskError = { code: 'deadline-exceeded', message: 'The task did not succeed before its deadline.' };
 
 export class TaskExpirer {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    /** How long no worker of the queue may have had the handler before its task fails, in ms. */
+    private readonly unhandledGraceMs: number,
+  ) {}
 
   /** Handles up to a page of due timers of one kind. */
   async expire(kind: Exclude<TimerKind, 'run'>): Promise<{ taken: number; full: boolean }> {
@@ -65,10 +70,14 @@ export class TaskExpirer {
     const running = open.filter(({ state }) => state === 'running');
     const idle = open.filter(({ state }) => state !== 'running');
     if (kind !== 'unhandled') return { end: idle, later: running };
-    const workers = await transaction.query<LiveWorker>(sql`SELECT queues, handlers FROM workers WHERE state = 'live'`);
+    // One that has the handler and was here a moment ago is probably being restarted: it counts for a grace period.
+    const { now } = this.database.dialect;
+    const workers = await transaction.query<KnownWorker>(
+      sql`SELECT queues, handlers, state FROM workers WHERE state IN ('live', 'draining') OR heartbeat_at > ${now} - ${this.unhandledGraceMs}`,
+    );
     const serves = (task: Due) => workers.filter(({ queues }) => serving(queues, task.queue));
     const handled = (task: Due): boolean => serves(task).some(({ handlers }) => (JSON.parse(handlers) as string[]).includes(task.name));
-    const end = idle.filter((task) => serves(task).length > 0 && !handled(task));
+    const end = idle.filter((task) => serves(task).some(({ state }) => state === 'live') && !handled(task));
     const later = open.filter((task) => !end.includes(task) && !handled(task));
     return { end, later };
   }

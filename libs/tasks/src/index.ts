@@ -43,5 +43,5 @@ export {
 export { idBytes, idText, TaskIds } from './task-id.js';
 export { TaskWaiter } from './wait.js';
 export { Workers, type Registration } from './workers.js';
-export { RunnableNames, TasksModule } from './tasks.module.js';
+export { RunnableNames, sweepEveryMs, TasksModule } from './tasks.module.js';
 export { takeOver } from './take-over.js';

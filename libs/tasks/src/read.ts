@@ -14,6 +14,7 @@ import { viewOf, type Extras } from './view.js';
 const EXAMINED_MAX = 5_000;
 /** How far the clock that made an id may be from the database's, which made `createdAt`, the wait for a group included, in ms. */
 const CLOCKS_APART_MS = 10_000;
+const ATTEMPTS_MAX = 1_000;
 const ENDS = ['none', 'failed', 'cancelled', 'expired'] as const;
 const EXCEPTIONAL = new Set<string>(['failed', 'cancelled', 'expired']);
 const ID_MAX = Buffer.alloc(16, 0xff);
@@ -35,16 +36,16 @@ export class TaskReader {
     return view ?? null;
   }
 
-  /** The attempts of a task, oldest first. Throws NotFound. */
+  /** The attempts of a task, oldest first, the latest 1,000 of them. Throws NotFound. */
   async attempts(tenant: string, id: string): Promise<AttemptView[]> {
     const bytes = idBytes(id);
     if (bytes === null) throw new NotFound('task');
     const owned = await this.database.query(sql`SELECT 1 AS yes FROM tasks WHERE id = ${bytes} AND tenant = ${tenant}`);
     if (owned.length === 0) throw new NotFound('task');
     const found = await this.database.entities((manager) =>
-      manager.getRepository<AttemptRow>('Attempt').find({ where: { task_id: bytes }, order: { attempt: 'ASC' } }),
+      manager.getRepository<AttemptRow>('Attempt').find({ where: { task_id: bytes }, order: { attempt: 'DESC' }, take: ATTEMPTS_MAX }),
     );
-    return found.map((row) => ({
+    return found.reverse().map((row) => ({
       attempt: row.attempt,
       outcome: row.outcome,
       workerId: idText(Buffer.from(row.worker_id)),

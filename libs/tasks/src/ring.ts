@@ -13,6 +13,8 @@ export interface Ringable {
 }
 
 export class Ringer {
+  private readonly inFlight = new Set<Promise<void>>();
+
   constructor(
     private readonly database: Database,
     private readonly doorbell: Doorbell,
@@ -27,6 +29,18 @@ export class Ringer {
   /** Never throws. */
   async ring(tasks: readonly Ringable[]): Promise<void> {
     if (tasks.length === 0) return;
+    const ringing = this.send(tasks);
+    this.inFlight.add(ringing);
+    await ringing;
+    this.inFlight.delete(ringing);
+  }
+
+  /** Resolves when no ring is in flight. */
+  async drained(): Promise<void> {
+    await Promise.all(this.inFlight);
+  }
+
+  private async send(tasks: readonly Ringable[]): Promise<void> {
     try {
       await this.doorbell.ring(grouped(tasks));
     } catch (error) {

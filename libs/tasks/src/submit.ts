@@ -9,7 +9,7 @@
  *   there is inserted once more under the same ids.
  */
 import { CommitUnknown, DatabaseError, LockTimeout, list, sql, type Database, type Transaction } from '@app/database';
-import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, NotFound } from '@app/errors';
+import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest } from '@app/errors';
 import { laneOf } from '@app/queue';
 import { NaturalBatch } from './natural-batch.js';
 import type { TaskReader } from './read.js';
@@ -71,9 +71,7 @@ export class TaskSubmitter {
       const message = 'No handler of this name is registered.';
       throw new InvalidRequest('unknown-handler', message, [{ pointer: '/name', code: 'unknown-handler', message }]);
     }
-    const accepted = await this.batch.add({ id: this.ids.next(), task, phase: 'unrung', options: optionsText(task) });
-    if ('replayOf' in accepted) return { task: await this.earlier(task.tenant, accepted.replayOf), replayed: true };
-    return { task: viewOfNew(accepted.entry, accepted.row), replayed: false };
+    return (await this.accept(task)) ?? (await this.accept(task)) ?? Promise.reject(new IdempotencyInProgress());
   }
 
   /** Each by itself; one refusal fails none of the others. */
@@ -85,10 +83,17 @@ export class TaskSubmitter {
     await this.batch.drained();
   }
 
-  private async earlier(tenant: string, id: Buffer): Promise<Submitted['task']> {
-    const view = await this.reader.find(tenant, id);
-    if (view === null) throw new NotFound('task');
-    return view;
+  /** Null where the key was held for a task whose history is gone: the key has outlived its time, and is freed. */
+  private async accept(task: NewTask): Promise<Submitted | null> {
+    const accepted = await this.batch.add({ id: this.ids.next(), task, phase: 'unrung', options: optionsText(task) });
+    if (!('replayOf' in accepted)) return { task: viewOfNew(accepted.entry, accepted.row), replayed: false };
+    const earlier = await this.reader.find(task.tenant, accepted.replayOf);
+    if (earlier !== null) return { task: earlier, replayed: true };
+    const keyHash = task.idempotency?.keyHash ?? Buffer.alloc(0);
+    await this.database.execute(
+      sql`DELETE FROM idempotency_keys WHERE tenant = ${task.tenant} AND key_hash = ${keyHash} AND task_id = ${accepted.replayOf}`,
+    );
+    return null;
   }
 
   private async commit(entries: Entry[]): Promise<(Accepted | Error)[]> {

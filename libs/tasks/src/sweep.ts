@@ -7,15 +7,16 @@
  * A crash is counted apart from a failure, and only where a process may have died: a worker that said goodbye (`stopped`) left
  * its tasks, it did not fall over them. A task that was there when its worker died too often ends as poison.
  */
-import { list, rows, sql, type Database, type Sql } from '@app/database';
+import { list, rows, sql, type Database, type Sql, type Transaction } from '@app/database';
 import type { Clock } from '@app/lifecycle';
 import { laneAt } from '@app/queue';
 import type { Ringable, Ringer } from './ring.js';
 import { idText, NOBODY } from './task-id.js';
 
 const PAGE = 200;
-/** A gap between two looks longer than this share of a lease means that this sweeper slept, not the workers. */
-const SLEPT_SHARE = 0.5;
+/** A gap this many times longer than the usual one, and a second more, means that this sweeper slept, not the workers. */
+const SLEPT_FACTOR = 3;
+const SLEPT_MS = 1_000;
 
 interface Watched {
   beat: number;
@@ -47,6 +48,8 @@ export class TaskSweeper {
     private readonly ringer: Ringer,
     private readonly clock: Clock,
     private readonly poisonCrashes: number,
+    /** How often `markLost` is called, in ms. */
+    private readonly lookEveryMs: number,
   ) {}
 
   /** Marks workers whose heartbeat stood still; returns their ids. */
@@ -57,12 +60,12 @@ export class TaskSweeper {
     const now = this.clock.monotonic();
     const gap = now - this.lastLook;
     this.lastLook = now;
+    const slept = gap > this.lookEveryMs * SLEPT_FACTOR + SLEPT_MS;
     const watched = new Map<string, Watched>();
     const lost: string[] = [];
     for (const worker of workers) {
       const key = worker.id.toString('hex');
       const before = this.watched.get(key);
-      const slept = gap > worker.lease_ms * SLEPT_SHARE;
       const still = before !== undefined && before.beat === worker.beat && !slept;
       const entry = still ? before : { beat: worker.beat, since: now };
       if (still && now - entry.since >= worker.lease_ms && (await this.mark(worker.id, worker.beat))) lost.push(idText(worker.id));
@@ -72,13 +75,19 @@ export class TaskSweeper {
     return lost;
   }
 
-  /** Takes back a page of running tasks whose worker is not live. */
+  /**
+   * Takes back a page of running tasks whose worker is not live. They are looked for without locks, locked by id, and only then
+   * asked about their workers: a worker that registered and claimed while the look was under way is live by that time.
+   */
   async takeBack(): Promise<{ taken: number; full: boolean }> {
     const { dialect } = this.database;
+    const candidates = await this.database.query<{ id: Buffer }>(
+      sql`SELECT id FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id NOT IN (SELECT id FROM workers WHERE state IN ('live', 'draining')) LIMIT ${PAGE}`,
+    );
+    if (candidates.length === 0) return { taken: 0, full: false };
+    const wanted = candidates.map(({ id }) => id).sort(Buffer.compare);
     const outcome = await this.database.transaction(async (transaction) => {
-      const orphans = await transaction.query<RunningRow>(
-        sql`SELECT id, tenant, queue, lane, attempt, crashes, worker_id, (SELECT w.state FROM workers w WHERE w.id = tasks.worker_id) AS worker_state, started_at FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id NOT IN (SELECT id FROM workers WHERE state IN ('live', 'draining')) LIMIT ${PAGE}${dialect.lockFree}`,
-      );
+      const orphans = await this.orphansOf(transaction, wanted);
       if (orphans.length === 0) return { taken: 0, rung: [] };
       const ids = orphans.map(({ id }) => id);
       const asked = await transaction.query<{ task_id: Buffer }>(sql`SELECT task_id FROM cancel_requests WHERE task_id IN (${list(ids)})`);
@@ -103,7 +112,22 @@ export class TaskSweeper {
     });
     // Stored unrung, and rung all the same: whoever is quicker, the message or the workers' own look.
     await this.ringer.ring(outcome.rung);
-    return { taken: outcome.taken, full: outcome.taken === PAGE };
+    return { taken: outcome.taken, full: candidates.length === PAGE && outcome.taken > 0 };
+  }
+
+  private async orphansOf(transaction: Transaction, ids: readonly Buffer[]): Promise<RunningRow[]> {
+    const { dialect } = this.database;
+    const held = await transaction.query<Omit<RunningRow, 'worker_state'>>(
+      sql`SELECT id, tenant, queue, lane, attempt, crashes, worker_id, started_at FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) AND state = 'running' ORDER BY id${dialect.lockFree}`,
+    );
+    if (held.length === 0) return [];
+    const workers = await transaction.query<{ id: Buffer; state: string }>(
+      sql`SELECT id, state FROM workers WHERE id IN (${list(held.map(({ worker_id: id }) => id))})`,
+    );
+    const states = new Map(workers.map(({ id, state }) => [id.toString('hex'), state]));
+    return held
+      .map((row) => ({ ...row, worker_state: states.get(row.worker_id.toString('hex')) ?? null }))
+      .filter(({ worker_state: state }) => state !== 'live' && state !== 'draining');
   }
 
   private async mark(id: Buffer, beat: number): Promise<boolean> {

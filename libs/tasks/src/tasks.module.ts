@@ -31,6 +31,11 @@ export abstract class RunnableNames {
   abstract has(name: string): boolean;
 }
 
+/** A lease must be watched several times before it can end. */
+export function sweepEveryMs(config: Config): number {
+  return Math.min(config.schedulerSweepMs, Math.round(config.workerLeaseMs / 3));
+}
+
 function providers(): Provider[] {
   const warn =
     (logger: Logger, message: string) =>
@@ -87,12 +92,16 @@ function providers(): Provider[] {
       inject: [Database, Ringer],
       useFactory: (database: Database, ringer: Ringer) => new TaskPromoter(database, ringer),
     },
-    { provide: TaskExpirer, inject: [Database], useFactory: (database: Database) => new TaskExpirer(database) },
+    {
+      provide: TaskExpirer,
+      inject: [Database, Config],
+      useFactory: (database: Database, config: Config) => new TaskExpirer(database, config.unknownHandlerGraceMs),
+    },
     {
       provide: TaskSweeper,
       inject: [Database, Ringer, Clock, Config],
       useFactory: (database: Database, ringer: Ringer, clock: Clock, config: Config) =>
-        new TaskSweeper(database, ringer, clock, config.poisonCrashes),
+        new TaskSweeper(database, ringer, clock, config.poisonCrashes, sweepEveryMs(config)),
     },
     {
       provide: TaskReconciler,

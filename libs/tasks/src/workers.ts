@@ -47,13 +47,13 @@ export class Workers {
    * held. What was swept already has its crash taken back; what is swept from now on was left by a `stopped` worker.
    */
   async survive(id: Buffer, held: readonly Buffer[]): Promise<void> {
-    const tasks =
-      held.length === 0
-        ? []
-        : [
-            sql`UPDATE tasks SET crashes = crashes - 1 WHERE id IN (${list(held)}) AND crashes > 0 AND EXISTS (SELECT 1 FROM attempts a WHERE a.task_id = tasks.id AND a.worker_id = ${id} AND a.outcome = 'lost')`,
-          ];
-    await this.database.batch([sql`UPDATE workers SET state = 'stopped' WHERE id = ${id} AND state = 'lost'`, ...tasks]);
+    await this.database.transaction(async (transaction) => {
+      const marked = await transaction.execute(sql`UPDATE workers SET state = 'stopped' WHERE id = ${id} AND state = 'lost'`);
+      if (marked === 0 || held.length === 0) return;
+      await transaction.execute(
+        sql`UPDATE tasks SET crashes = crashes - 1 WHERE id IN (${list(held)}) AND crashes > 0 AND EXISTS (SELECT 1 FROM attempts a WHERE a.task_id = tasks.id AND a.worker_id = ${id} AND a.outcome = 'lost')`,
+      );
+    });
   }
 
   /** Embedded: this process holds the only lock on the file, so whoever else is in the register is gone. */

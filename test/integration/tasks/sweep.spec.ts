@@ -59,6 +59,14 @@ onEveryStore('marking workers lost', (current) => {
     expect(await watch(sweeper, clock, STEP_MS)).toEqual([idText(worker)]);
   });
 
+  it('sees a lease end that is shorter than the time between its looks', async () => {
+    const store = current();
+    const [clock, worker] = [new ManualClock(), await store.hire({ leaseMs: 3_000 })];
+    const sweeper = store.sweeperOf(clock);
+    await sweeper.markLost();
+    expect(await watch(sweeper, clock, STEP_MS)).toEqual([idText(worker)]);
+  });
+
   it('measures each worker by its own lease', async () => {
     const store = current();
     const clock = new ManualClock();
@@ -132,7 +140,10 @@ onEveryStore('taking tasks back', (current) => {
     expect(await store.sweeper.takeBack()).toEqual({ taken: 0, full: false });
   });
 
-  it.each(['stopped', 'unknown', 'pruned'])('takes the tasks of a worker that is %s', async (state) => {
+  it.each([
+    ['stopped', 0],
+    ['unknown', 1],
+  ])('takes the tasks of a worker that is %s, and counts %d crashes', async (state, crashes) => {
     const store = current();
     const worker = await store.hire();
     const { id } = await store.add();
@@ -140,7 +151,35 @@ onEveryStore('taking tasks back', (current) => {
     if (state === 'stopped') await store.workers.stop(worker);
     else await store.raw.execute(sql`DELETE FROM workers WHERE id = ${worker}`);
     expect(await store.sweeper.takeBack()).toMatchObject({ taken: 1 });
-    expect(await store.row(id)).toMatchObject({ state: 'queued' });
+    expect(await store.row(id)).toMatchObject({ state: 'queued', crashes });
+  });
+
+  it('leaves alone what a worker claimed that registered while the look was under way', async () => {
+    const store = current();
+    const worker = await store.hire();
+    const { id } = await store.add();
+    await store.claim(worker, id);
+    await store.raw.execute(sql`UPDATE workers SET state = 'lost' WHERE id = ${worker}`);
+    store.database.interrupt(['transaction'], () => store.raw.execute(sql`UPDATE workers SET state = 'live' WHERE id = ${worker}`));
+    expect(await store.sweeper.takeBack()).toEqual({ taken: 0, full: false });
+    expect(await store.row(id)).toMatchObject({ state: 'running', crashes: 0 });
+  });
+
+  it('takes a crash back, once, from the tasks of a worker that was only cut off', async () => {
+    const store = current();
+    const worker = await store.hire();
+    const [swept, later] = await store.addMany(2);
+    const ids = [swept?.id ?? '', later?.id ?? ''];
+    await store.claim(worker, ids[0] ?? '');
+    await store.bury(worker);
+    await store.sweeper.takeBack();
+    expect(await store.row(ids[0] ?? '')).toMatchObject({ crashes: 1 });
+    await store.raw.execute(sql`UPDATE tasks SET crashes = 2 WHERE id = ${bytesOf(ids[0] ?? '')}`);
+    await store.workers.survive(worker, ids.map(bytesOf));
+    await store.workers.survive(worker, ids.map(bytesOf));
+    expect(await store.row(ids[0] ?? '')).toMatchObject({ crashes: 1 });
+    expect(await store.row(ids[1] ?? '')).toMatchObject({ crashes: 0 });
+    expect(await stateOf(store, worker)).toBe('stopped');
   });
 
   it('leaves the tasks of live and draining workers alone, also when a new worker starts', async () => {

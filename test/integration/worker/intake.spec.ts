@@ -4,8 +4,11 @@
  */
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { loadConfig } from '@app/config';
+import { list, sql } from '@app/database';
+import { Loops, Shutdown } from '@app/lifecycle';
 import { HandlerRegistry, type TaskContext } from '@app/handlers';
 import { createLogger } from '@app/telemetry';
+import { Audit } from '../../../apps/server/worker/audit.js';
 import { Executor } from '../../../apps/server/worker/executor.js';
 import { Intake } from '../../../apps/server/worker/intake.js';
 import { Slots } from '../../../apps/server/worker/slots.js';
@@ -58,9 +61,18 @@ onEveryStore('the intake', (current) => {
       },
       'the test',
     );
+    registry.register(
+      {
+        name: 'chatty',
+        run: (_payload: unknown, context: TaskContext) => {
+          void context.progress(0.5);
+        },
+      },
+      'the test',
+    );
     lease = { id: await store.hire(), held: true };
     slots = new Slots(config);
-    executor = new Executor(config, registry, store.settler, store.progress, logger);
+    executor = new Executor(config, registry, store.settler, store.progress, new Shutdown(), logger);
     intake = new Intake(slots, lease, store.claimer, store.queues, store.ringer, executor, store.drain, logger);
   });
 
@@ -130,6 +142,56 @@ onEveryStore('the intake', (current) => {
     release();
     await succeeded([id]);
     expect(runs).toEqual([id]);
+  });
+
+  it('runs a later attempt although an earlier one of the same task is still on its way out', async () => {
+    const store = current();
+    const [task] = await store.addMany(1, { name: 'gated' });
+    const id = task?.id ?? '';
+    await take([id]);
+    await until(() => runs.length === 1, { what: 'the first attempt to start' });
+    await store.bury(lease.id);
+    await store.sweeper.takeBack();
+    await store.raw.execute(sql`UPDATE workers SET state = 'live' WHERE id = ${lease.id}`);
+    await take([id]);
+    await until(() => runs.length === 2, { what: 'the second attempt to start' });
+    release();
+    await succeeded([id]);
+    expect((await store.attempts(id)).map(({ outcome }) => outcome)).toEqual(['lost', 'succeeded']);
+  });
+
+  it('finds what can run behind what has expired', async () => {
+    const store = current();
+    const expired = (await store.addMany(SLOTS)).map(({ id }) => id);
+    const good = (await store.addMany(3)).map(({ id }) => id);
+    await store.ringer.setAside([...expired, ...good].map(bytesOf));
+    await store.raw.execute(sql`UPDATE tasks SET expires_at = 1 WHERE id IN (${list(expired.map(bytesOf))})`);
+    expect(await intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS))).toBe(3);
+    await succeeded(good);
+    await store.raw.execute(sql`DELETE FROM tasks WHERE id IN (${list(expired.map(bytesOf))})`);
+  });
+
+  it('does not mind a progress report that nobody waits for and that fails', async () => {
+    const store = current();
+    const [task] = await store.addMany(1, { name: 'chatty' });
+    store.database.beAway(1, ['execute']);
+    await take([task?.id ?? '']);
+    await succeeded([task?.id ?? '']);
+  });
+
+  it('gives back what the register says it runs and it does not, at the second look', async () => {
+    const store = current();
+    const [lost, held] = [(await store.addMany(1))[0]?.id ?? '', (await store.addMany(1, { name: 'gated' }))[0]?.id ?? ''];
+    const audit = new Audit(config, lease, executor, store.claimer, store.settler, new Loops(), store.clock, logger);
+    await store.claim(lease.id, lost);
+    await take([held]);
+    await audit.look();
+    expect(await store.row(lost)).toMatchObject({ state: 'running' });
+    await audit.look();
+    expect(await store.row(lost)).toMatchObject({ state: 'queued', crashes: 0, failures: 0 });
+    expect(await store.row(held)).toMatchObject({ state: 'running' });
+    await store.raw.execute(sql`DELETE FROM attempts WHERE task_id = ${bytesOf(lost)}`);
+    await store.raw.execute(sql`DELETE FROM tasks WHERE id = ${bytesOf(lost)}`);
   });
 
   it('drops what it claimed under a lease that is lost by then', async () => {

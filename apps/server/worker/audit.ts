@@ -1,0 +1,67 @@
+/**
+ * Compares what the register says this worker runs with what it really runs, and gives back what nobody here holds. Every way
+ * into such a state is closed elsewhere; this is the timer for the one that is not, because a task that is `running` under a
+ * worker that lives is a task that nobody else will ever take. A row must be missing here twice in a row, since a claim is in
+ * the register a moment before it is in the executor.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import { Config } from '@app/config';
+import { Clock, Loop, Loops } from '@app/lifecycle';
+import { TaskClaimer, TaskSettler, type ClaimedTask } from '@app/tasks';
+import { Logger } from '@app/telemetry';
+import { Executor } from './executor.js';
+import { Lease } from './lease.js';
+
+const LOOKS_PER_LEASE = 1.5;
+
+@Injectable()
+export class Audit {
+  private readonly loop: Loop;
+  private suspected = new Set<string>();
+
+  constructor(
+    @Inject(Config) config: Config,
+    @Inject(Lease) private readonly lease: Pick<Lease, 'id' | 'held'>,
+    @Inject(Executor) private readonly executor: Executor,
+    @Inject(TaskClaimer) private readonly claimer: TaskClaimer,
+    @Inject(TaskSettler) private readonly settler: TaskSettler,
+    @Inject(Loops) private readonly loops: Loops,
+    @Inject(Clock) clock: Clock,
+    @Inject(Logger) private readonly logger: Logger,
+  ) {
+    this.loop = new Loop({
+      name: 'worker.audit',
+      intervalMs: Math.round(config.workerLeaseMs / LOOKS_PER_LEASE),
+      tickMs: null,
+      clock,
+      tick: () => this.look(),
+      onError: (err, failures) => {
+        if (failures === 1) logger.warn({ err }, 'Comparing the register with what runs here failed; trying again.');
+      },
+    });
+  }
+
+  start(): void {
+    this.loops.run(this.loop);
+  }
+
+  async stop(): Promise<void> {
+    await this.loops.stop(this.loop);
+  }
+
+  /** One comparison. */
+  async look(): Promise<void> {
+    const worker = this.lease.id;
+    if (!this.lease.held) return;
+    const missing = (await this.claimer.running(worker)).filter(({ bytes, attempt }) => !this.executor.holds(bytes, attempt));
+    const again = missing.filter((task) => this.suspected.has(keyOf(task)));
+    this.suspected = new Set(missing.map(keyOf));
+    for (const task of again) {
+      this.logger.error({ taskId: task.id, attempt: task.attempt }, 'A task was held by this worker without being run; it is given back.');
+      const error = { code: 'not-run', message: 'The worker held the task without running it, and gave it back.' };
+      await this.settler.settle({ worker, task, verdict: { kind: 'released', delayMs: 0, unhandled: false, error } });
+    }
+  }
+}
+
+const keyOf = ({ id, attempt }: ClaimedTask): string => `${id} ${attempt}`;
