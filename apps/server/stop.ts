@@ -7,7 +7,7 @@
 import type { Server } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
 import { Drain, Shutdown, type Stage } from '@app/lifecycle';
-import type { Logger } from '@app/telemetry';
+import { currentContext, type Logger } from '@app/telemetry';
 
 /** Budget after an uncaught error, in ms. */
 const CRASH_MS = 5_000;
@@ -39,7 +39,9 @@ export class Stopping {
     for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
       process.on(event, (err: unknown) => {
         this.logger.fatal({ err, event }, 'An error that nobody caught; the process stops.');
-        if (!this.begun) void this.stop(CRASH_MS, 1);
+        if (this.begun) return;
+        this.app.get(Shutdown, { strict: false }).crashed = { taskId: currentContext()?.taskId ?? null };
+        void this.stop(CRASH_MS, 1);
       });
     }
   }

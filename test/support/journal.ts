@@ -56,6 +56,8 @@ export default [
   counted('counted.hopeless', () => { throw Object.assign(new Error('never'), { retryable: false, code: 'hopeless' }); }),
   counted('counted.sleep', (payload, ctx) => pause(payload.ms, { slept: payload.ms }, { signal: ctx.signal })),
   counted('counted.steps', async (payload, ctx) => { for (let step = 1; step <= 4; step += 1) { await ctx.progress(step / 4, 'step ' + step); await pause(payload.ms, null, { signal: ctx.signal }); } return 'walked'; }),
+  counted('counted.kill', () => process.kill(process.pid, 'SIGKILL')),
+  counted('counted.float', async (payload) => { Promise.reject(new Error('nobody catches this')); await pause(payload.ms); }),
   counted('counted.deaf', (payload) => pause(payload.ms, { slept: payload.ms })),
 ];
 `;

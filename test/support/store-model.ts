@@ -74,7 +74,8 @@ export class StoreModel {
     if (claim.status !== 'open') return claim.status === 'settled' ? 'settled' : 'fenced';
     const { task } = claim;
     claim.status = 'settled';
-    const yields = task.cancelRequested && (asked.kind === 'retry' || asked.kind === 'released');
+    const again = asked.kind === 'retry' || asked.kind === 'released' || (asked.kind === 'crashed' && !asked.poison);
+    const yields = task.cancelRequested && again;
     const verdict: Verdict = yields ? { kind: 'cancelled', error: asked.error } : asked;
     task.worker = null;
     task.cancelRequested = false;
@@ -92,6 +93,13 @@ export class StoreModel {
         task.failures += 1;
         task.state = 'failed';
         task.reason = verdict.reason;
+        break;
+      case 'crashed':
+        task.attempts.push('lost');
+        task.crashes += 1;
+        task.state = verdict.poison ? 'failed' : 'queued';
+        if (verdict.poison) task.reason = 'poison';
+        else task.phase = 'unrung';
         break;
       case 'retry':
         task.attempts.push(verdict.timedOut ? 'timed_out' : 'failed');
@@ -121,7 +129,7 @@ export class StoreModel {
       task.crashes += 1;
       task.worker = null;
       if (task.cancelRequested) task.state = 'cancelled';
-      else if (task.crashes >= POISON_CRASHES) {
+      else if (task.crashes >= 2 * POISON_CRASHES) {
         task.state = 'failed';
         task.reason = 'poison';
       } else {

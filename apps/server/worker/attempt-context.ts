@@ -53,8 +53,9 @@ class Reports {
   constructor(private readonly write: WriteProgress) {}
 
   async add(fraction: number, message: string): Promise<void> {
-    if (!Number.isFinite(fraction) || fraction < 0 || fraction > 1) throw new RangeError('progress: the fraction must be between 0 and 1');
     if (this.over) return;
+    // A report that nobody awaits must not be able to end the process, so a bad number is brought into range, not thrown.
+    fraction = Number.isFinite(fraction) ? Math.min(1, Math.max(0, fraction)) : 0;
     const text = String(message).slice(0, MESSAGE_LENGTH_MAX);
     if (this.resting !== null) {
       this.latest = [fraction, text];

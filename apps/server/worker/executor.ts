@@ -6,17 +6,20 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
-import { HandlerRegistry, type HandlerDefinition, type TaskContext } from '@app/handlers';
+import { HandlerRegistry, type HandlerDefinition } from '@app/handlers';
 import { pause, Shutdown } from '@app/lifecycle';
-import { TaskProgressWriter, TaskSettler, type ClaimedTask, type Verdict } from '@app/tasks';
+import { TaskProgressWriter, TaskSettler, Workers, type ClaimedTask, type Verdict } from '@app/tasks';
 import { Logger, runWithContext } from '@app/telemetry';
 import { makeContext } from './attempt-context.js';
 import { effectiveRetry, type RetryDefaults } from './backoff.js';
 import { classify, type Ending, type StopReason } from './classify.js';
+import { Isolation } from './isolation.js';
+import { Grace, runHandler } from './run-handler.js';
 
-/** How long a suspect waits for its turn, in ms; doubled each time it finds the place taken, up to 32 times as long. */
+/** How long a suspect that found too many others waiting stays away, in ms; up to three times as long. */
 const SUSPECT_PAUSE_MS = 1_000;
-const SUSPECT_DOUBLINGS_MAX = 5;
+/** How long what runs already may take to leave a suspect alone, in ms. */
+const ISOLATION_MS = 5_000;
 /** Share of the slots that may be closed by handlers that ignore their abort before the worker asks to be replaced. */
 const CLOSED_SHARE_MAX = 0.5;
 const IDLE_LOOK_MS = 20;
@@ -33,13 +36,14 @@ interface Held {
   task: ClaimedTask;
   /** Stops the handler, once there is one. */
   stop: Stop | null;
+  /** Set where the stop came before the handler. */
+  stopped: StopReason | 'gone' | null;
 }
 
 @Injectable()
 export class Executor {
   /** What is held, by id and attempt: an older attempt of the same task may still be on its way out. */
   private readonly running = new Map<string, Held>();
-  private suspect: string | null = null;
   private closedSlots = 0;
   private wornOut = false;
 
@@ -47,6 +51,8 @@ export class Executor {
     @Inject(Config) private readonly config: Config,
     @Inject(HandlerRegistry) private readonly registry: HandlerRegistry,
     @Inject(TaskSettler) private readonly settler: TaskSettler,
+    @Inject(Workers) private readonly workers: Pick<Workers, 'setSolo'>,
+    @Inject(Isolation) private readonly isolation: Isolation,
     @Inject(TaskProgressWriter) private readonly progress: TaskProgressWriter,
     @Inject(Shutdown) private readonly shutdown: Shutdown,
     @Inject(Logger) private readonly logger: Logger,
@@ -68,12 +74,12 @@ export class Executor {
 
   /** Asks one task to stop because somebody cancelled it. */
   cancel(id: Buffer): void {
-    for (const { task, stop } of this.running.values()) if (task.bytes.equals(id)) stop?.('cancel');
+    for (const held of this.running.values()) if (held.task.bytes.equals(id)) stopHeld(held, 'cancel');
   }
 
   /** Asks every handler to stop. `gone`: the lease is no longer ours, so nothing will be written. */
   stopAll(reason: 'shutdown' | 'gone'): void {
-    for (const { stop } of [...this.running.values()]) stop?.(reason);
+    for (const held of [...this.running.values()]) stopHeld(held, reason);
   }
 
   /**
@@ -81,11 +87,27 @@ export class Executor {
    * still say is not heard. Resolves when that is recorded.
    */
   async abandon(): Promise<void> {
-    const left = [...this.running.values()];
-    for (const { stop } of left) stop?.('gone');
     const error = { code: 'worker-stopping', message: 'The worker was stopped before the handler ended, and gave the task back.' };
-    const verdict: Verdict = { kind: 'released', delayMs: 0, unhandled: false, error };
-    await Promise.allSettled(left.map(({ worker, task }) => this.settler.settle({ worker, task, verdict })));
+    await this.giveUp(() => ({ kind: 'released', delayMs: 0, unhandled: false, error }));
+  }
+
+  /**
+   * As `abandon`, for a process that an error nobody caught has ended: a crash is counted against the task it came from, or,
+   * where that cannot be told (`culprit` null), against all that ran.
+   */
+  async crash(culprit: string | null): Promise<void> {
+    const error = { code: 'worker-crashed', message: 'An error that nobody caught ended the process that ran this attempt.' };
+    await this.giveUp(({ task, stop }) => {
+      const blamed = stop !== null && (culprit === null || culprit === task.id);
+      if (!blamed) return { kind: 'released', delayMs: 0, unhandled: false, error };
+      return { kind: 'crashed', poison: culprit !== null && task.crashes + 1 >= this.config.poisonCrashes, error };
+    });
+  }
+
+  private async giveUp(verdictOf: (held: Held) => Verdict): Promise<void> {
+    const left = [...this.running.values()].map((held) => ({ ...held, verdict: verdictOf(held) }));
+    this.stopAll('gone');
+    await Promise.allSettled(left.map(({ worker, task, verdict }) => this.settler.settle({ worker, task, verdict })));
   }
 
   /** Resolves when nothing is held any more. */
@@ -99,11 +121,12 @@ export class Executor {
    */
   async run(worker: Buffer, task: ClaimedTask): Promise<void> {
     const key = keyOf(task.bytes, task.attempt);
-    this.running.set(key, { worker, task, stop: null });
+    const held: Held = { worker, task, stop: null, stopped: null };
+    this.running.set(key, held);
     await runWithContext({ taskId: task.id, attempt: task.attempt, tenant: task.tenant }, async () => {
       let leftover: Promise<unknown> | null = null;
       try {
-        ({ leftover } = await this.attempt(key, worker, task));
+        ({ leftover } = await this.attempt(held));
       } catch (err) {
         this.logger.error(
           { err },
@@ -111,21 +134,47 @@ export class Executor {
         );
       } finally {
         this.running.delete(key);
-        if (this.suspect === key) this.suspect = null;
       }
       if (leftover !== null) await this.outlast(task, leftover);
     });
   }
 
-  /** One attempt, step by step. */
-  private async attempt(key: string, worker: Buffer, task: ClaimedTask): Promise<Over> {
+  /** Finds the handler, and lets the task in: beside the others, or, for a suspect, by itself. */
+  private async attempt(held: Held): Promise<Over> {
+    const { worker, task } = held;
     const handler = this.registry.get(task.name);
     if (handler === undefined) return this.giveBack(worker, task, 'unknown-handler', this.config.unknownHandlerPauseMs);
-    if (this.isSuspect(task)) {
-      if (this.suspect !== null) return this.giveBack(worker, task, 'suspect-waits', suspectPause(task));
-      this.suspect = key;
+    if (!this.isSuspect(task)) {
+      await this.isolation.opened();
+      return this.execute(held, handler);
     }
+    if (this.isolation.full) return this.giveBack(worker, task, 'suspect-waits', Math.round(SUSPECT_PAUSE_MS * (1 + 2 * Math.random())));
+    return this.isolation.alone(() => this.isolated(held, handler));
+  }
 
+  /** Waits a moment to be alone; where it is, the worker's row says so for as long as the handler runs. */
+  private async isolated(held: Held, handler: HandlerDefinition): Promise<Over> {
+    const { worker, task } = held;
+    const giveUp = AbortSignal.timeout(ISOLATION_MS);
+    const others = (): boolean => [...this.running.values()].some(({ stop }) => stop !== null);
+    while (others() && held.stopped === null && !giveUp.aborted) await pause(IDLE_LOOK_MS, giveUp);
+    const alone = !others() && held.stopped === null && (await this.workers.setSolo(worker, task.bytes));
+    try {
+      return await this.execute(held, handler);
+    } finally {
+      if (alone) await this.workers.setSolo(worker, null);
+    }
+  }
+
+  /** One attempt, step by step. */
+  private async execute(held: Held, handler: HandlerDefinition): Promise<Over> {
+    const { worker, task } = held;
+    if (held.stopped === 'gone') return { leftover: null };
+    if (held.stopped !== null) {
+      const stopped: Ending = { kind: 'ignored' };
+      await this.settle(worker, task, this.verdictOf(stopped, held.stopped, task, handler, 0));
+      return { leftover: null };
+    }
     const { timeoutMs, deadlineFirst } = this.limitOf(task, handler);
     const abort = new AbortController();
     const grace = new Grace(this.config.workerAbortGraceMs);
@@ -137,7 +186,7 @@ export class Executor {
       abort.abort(new DOMException(`The attempt was stopped: ${reason}.`, name));
       grace.begin();
     };
-    this.running.set(key, { worker, task, stop });
+    held.stop = stop;
     const timer = setTimeout(stop, timeoutMs, deadlineFirst ? 'deadline' : 'timeout');
     const { context, end } = makeContext(task, {
       signal: abort.signal,
@@ -156,14 +205,17 @@ export class Executor {
     const leftover = ending.kind === 'ignored' ? work : null;
     // If the lease is not mine, I do not write.
     if (reason === 'gone') return { leftover };
-    const retry = effectiveRetry(task, handler.retry, this.retryDefaults());
-    const verdict = classify(ending, reason, { task, retry, resultBytesMax: this.config.resultMaxBytes, timeoutMs, random: Math.random() });
-    await this.settle(worker, task, verdict);
+    await this.settle(worker, task, this.verdictOf(ending, reason, task, handler, timeoutMs));
     return { leftover };
   }
 
+  private verdictOf(ending: Ending, reason: StopReason | null, task: ClaimedTask, handler: HandlerDefinition, timeoutMs: number): Verdict {
+    const retry = effectiveRetry(task, handler.retry, this.retryDefaults());
+    return classify(ending, reason, { task, retry, resultBytesMax: this.config.resultMaxBytes, timeoutMs, random: Math.random() });
+  }
+
   /**
-   * One more crash would make it poison, so it must crash alone if it does: its neighbours could not be told from it. Before
+   * One more crash may make it poison, so it should crash alone if it does: its neighbours could not be told from it. Before
    * that it runs among the others, because most crashes are nobody's fault and a task on its own is a task that waits.
    */
   private isSuspect(task: ClaimedTask): boolean {
@@ -196,7 +248,7 @@ export class Executor {
     const unhandled = code === 'unknown-handler';
     const message = unhandled
       ? 'This worker has no handler of this name and gave the task back.'
-      : 'Another task that has killed its worker is running here; this one waits.';
+      : 'Tasks that were there when their worker died run one by one; there are too many of them here.';
     await this.settle(worker, task, { kind: 'released', delayMs, unhandled, error: { code, message } });
     return { leftover: null };
   }
@@ -214,41 +266,9 @@ export class Executor {
   }
 }
 
-function suspectPause({ attempt, failures, crashes }: ClaimedTask): number {
-  const waits = Math.max(0, attempt - 1 - failures - crashes);
-  return SUSPECT_PAUSE_MS * 2 ** Math.min(waits, SUSPECT_DOUBLINGS_MAX);
+function stopHeld(held: Held, reason: StopReason | 'gone'): void {
+  if (held.stop !== null) held.stop(reason);
+  else if (held.stopped === null || reason === 'gone') held.stopped = reason;
 }
 
 const keyOf = (id: Buffer, attempt: number): string => `${id.toString('hex')} ${attempt}`;
-
-/** Whatever the handler does becomes an ending; this never rejects. */
-function runHandler(handler: HandlerDefinition, task: ClaimedTask, context: TaskContext): Promise<Ending> {
-  return Promise.resolve()
-    .then(() => handler.run(JSON.parse(task.payload) as unknown, context))
-    .then(
-      (value): Ending => ({ kind: 'returned', value }),
-      (thrown: unknown): Ending => ({ kind: 'threw', thrown }),
-    );
-}
-
-/** The time a handler has after it was told to stop. Costs a timer only where one is told. */
-class Grace {
-  /** Resolves when it is over; never, where it does not begin. */
-  readonly over: Promise<Ending>;
-  private resolve!: (ending: Ending) => void;
-  private timer: NodeJS.Timeout | null = null;
-
-  constructor(private readonly ms: number) {
-    this.over = new Promise((resolve) => {
-      this.resolve = resolve;
-    });
-  }
-
-  begin(): void {
-    this.timer ??= setTimeout(this.resolve, this.ms, { kind: 'ignored' });
-  }
-
-  end(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
-  }
-}

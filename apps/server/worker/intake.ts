@@ -10,6 +10,7 @@ import { Drain, pause } from '@app/lifecycle';
 import { EVERY_TENANT, Queues, Ringer, TaskClaimer, type Backlog, type ClaimedTask, type Pause } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
+import { Isolation } from './isolation.js';
 import { Lease } from './lease.js';
 import { Slots } from './slots.js';
 
@@ -29,14 +30,15 @@ export class Intake {
     @Inject(Queues) private readonly queues: Queues,
     @Inject(Ringer) private readonly ringer: Ringer,
     @Inject(Executor) private readonly executor: Executor,
+    @Inject(Isolation) private readonly isolation: Isolation,
     @Inject(Drain) private readonly drain: Drain,
     @Inject(Logger) private readonly logger: Logger,
   ) {}
 
-  /** Whether the next read makes sense: a slot is free, the lease holds, and the database answers. */
+  /** Whether the next read makes sense: a slot is free, the lease holds, the database answers, and no suspect is at work. */
   async ready(signal: AbortSignal): Promise<boolean> {
     await this.slots.whenFree(signal);
-    if (this.lease.held && !this.away) return !signal.aborted;
+    if (this.lease.held && !this.away && !this.isolation.closed) return !signal.aborted;
     await pause(AWAY_MS_MIN, signal);
     return false;
   }

@@ -7,6 +7,7 @@ import { Drawer } from './drawer.js';
 import { Executor } from './executor.js';
 import { BUILTIN_HANDLERS } from './handlers/builtin-handlers.js';
 import { Intake } from './intake.js';
+import { Isolation } from './isolation.js';
 import { Lease } from './lease.js';
 import { Readers } from './readers.js';
 import { Slots } from './slots.js';
@@ -19,7 +20,7 @@ export class WorkerModule {
     return {
       module: WorkerModule,
       imports: [HandlersModule.forRoot({ definitions: BUILTIN_HANDLERS, directory: config.handlersDir })],
-      providers: [Slots, Executor, Lease, Intake, Drawer, Readers, Cancels, Audit, WorkerService],
+      providers: [Slots, Isolation, Executor, Lease, Intake, Drawer, Readers, Cancels, Audit, WorkerService],
     };
   }
 }

@@ -50,6 +50,9 @@ export class WorkerService implements OnApplicationBootstrap {
   }
 
   private async finish(budgetMs: number): Promise<void> {
+    const { crashed } = this.shutdown;
+    // After an error that nobody caught nothing in memory is to be trusted; what runs is told to the database, not waited for.
+    if (crashed !== null) await this.executor.crash(crashed.taskId);
     await this.executor.idle(AbortSignal.timeout(Math.round(budgetMs * UNDISTURBED_SHARE)));
     this.executor.stopAll('shutdown');
     await this.executor.idle(AbortSignal.timeout(Math.round(budgetMs * (STOPPED_SHARE - UNDISTURBED_SHARE))));

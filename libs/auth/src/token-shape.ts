@@ -20,7 +20,10 @@ export function shapeProblem(token: string): string | null {
     return 'not three canonical base64url parts';
   }
   const header = decodeObject(parts[0] ?? '');
-  return header === null ? 'header is not a JSON object' : headerProblem(header);
+  if (header === null || decodeObject(parts[1] ?? '') === null) {
+    return 'header or claims are not a JSON object';
+  }
+  return headerProblem(header);
 }
 
 function headerProblem(header: Record<string, unknown>): string | null {

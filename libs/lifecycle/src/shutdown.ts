@@ -23,6 +23,9 @@ export class Shutdown {
     this.parts.get(stage)?.push({ name, run });
   }
 
+  /** Set when an error that nobody caught ends the process: the task it came from, if that is known. */
+  crashed: { taskId: string | null } | null = null;
+
   /** A part finds that this process should be replaced: it stops in order, with a non-zero code. */
   request(reason: string): void {
     this.asked?.(reason);

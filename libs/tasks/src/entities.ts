@@ -67,6 +67,7 @@ export interface WorkerRow {
   concurrency: number;
   lease_ms: number;
   beat: number;
+  solo_task: Buffer;
   started_at: number;
   heartbeat_at: number;
 }
@@ -220,6 +221,7 @@ const workers: EntityFactory = (engine) => {
       concurrency: t.count(),
       lease_ms: t.count(),
       beat: t.time(),
+      solo_task: t.id(),
       started_at: t.time(),
       heartbeat_at: t.time(),
     },

@@ -15,6 +15,8 @@ const EXAMINED_MAX = 5_000;
 /** How far the clock that made an id may be from the database's, which made `createdAt`, the wait for a group included, in ms. */
 const CLOCKS_APART_MS = 10_000;
 const ATTEMPTS_MAX = 1_000;
+/** Payloads and results that one page carries; a page of large tasks is short, and says where to go on. */
+const PAGE_BYTES_MAX = 4 * 1024 * 1024;
 const ENDS = ['none', 'failed', 'cancelled', 'expired'] as const;
 const EXCEPTIONAL = new Set<string>(['failed', 'cancelled', 'expired']);
 const ID_MAX = Buffer.alloc(16, 0xff);
@@ -34,6 +36,17 @@ export class TaskReader {
     const found = await this.database.query<TaskRow>(sql`SELECT * FROM tasks WHERE id = ${id} AND tenant = ${tenant}`);
     const [view] = await this.views(found);
     return view ?? null;
+  }
+
+  /** Each by its place; null for one that is not there, or not that tenant's. */
+  async findMany(wanted: readonly { tenant: string; id: Buffer }[]): Promise<(TaskView | null)[]> {
+    const ids = list(wanted.map(({ id }) => id));
+    const found = await this.views(await this.database.query<TaskRow>(sql`SELECT * FROM tasks WHERE id IN (${ids})`));
+    const byId = new Map(found.map((view) => [view.id, view]));
+    return wanted.map(({ tenant, id }) => {
+      const view = byId.get(idText(id));
+      return view?.tenant === tenant ? view : null;
+    });
   }
 
   /** The attempts of a task, oldest first, the latest 1,000 of them. Throws NotFound. */
@@ -70,9 +83,9 @@ export class TaskReader {
     const candidates = await this.database.query<{ id: Buffer }>(examined);
     const ids = candidates.map((row) => row.id);
     if (ids.length === 0) return { items: [], nextCursor: null };
-    const matching = await this.matching(tenant, filter, ids, page.limit);
-    const last = matching.length === page.limit ? matching.at(-1)?.id : ids.length === most ? ids.at(-1) : undefined;
-    return { items: await this.views(matching), nextCursor: last === undefined ? null : idText(last) };
+    const { rows, cut } = await this.matching(tenant, filter, ids, page.limit);
+    const last = cut || rows.length === page.limit ? rows.at(-1)?.id : ids.length === most ? ids.at(-1) : undefined;
+    return { items: await this.views(rows), nextCursor: last === undefined ? null : idText(last) };
   }
 
   private upper(filter: TaskFilter): Buffer {
@@ -93,14 +106,27 @@ export class TaskReader {
     return sql`SELECT task_id AS id FROM task_tags WHERE tenant = ${tenant} AND tag = ${tag} AND task_id < ${before} AND task_id >= ${after} ORDER BY task_id DESC LIMIT ${most}`;
   }
 
-  private async matching(tenant: string, filter: TaskFilter, ids: readonly Buffer[], limit: number): Promise<TaskRow[]> {
+  private async matching(
+    tenant: string,
+    filter: TaskFilter,
+    ids: readonly Buffer[],
+    limit: number,
+  ): Promise<{ rows: TaskRow[]; cut: boolean }> {
     const conditions = [sql`id IN (${list(ids)})`, sql`tenant = ${tenant}`];
     if (filter.state !== undefined) conditions.push(sql`state = ${filter.state}`);
     if (filter.name !== undefined) conditions.push(sql`name = ${filter.name}`);
     if (filter.queue !== undefined) conditions.push(sql`queue = ${filter.queue}`);
     if (filter.createdAfter !== undefined) conditions.push(sql`created_at >= ${filter.createdAfter}`);
     if (filter.createdBefore !== undefined) conditions.push(sql`created_at < ${filter.createdBefore}`);
-    return this.database.query<TaskRow>(sql`SELECT * FROM tasks WHERE ${join(conditions, ' AND ')} ORDER BY id DESC LIMIT ${limit}`);
+    const sized = await this.database.query<{ id: Buffer; bytes: number }>(
+      sql`SELECT id, LENGTH(payload) + COALESCE((SELECT LENGTH(a.result) FROM attempts a WHERE a.task_id = tasks.id AND a.attempt = tasks.attempt), 0) AS bytes FROM tasks WHERE ${join(conditions, ' AND ')} ORDER BY id DESC LIMIT ${limit}`,
+    );
+    const fitting = withinBytes(sized);
+    if (fitting.length === 0) return { rows: [], cut: false };
+    const rows = await this.database.query<TaskRow>(
+      sql`SELECT * FROM tasks WHERE id IN (${list(fitting)}) AND tenant = ${tenant} ORDER BY id DESC`,
+    );
+    return { rows, cut: fitting.length < sized.length };
   }
 
   private async views(found: readonly TaskRow[]): Promise<TaskView[]> {
@@ -128,6 +154,17 @@ export class TaskReader {
       });
     });
   }
+}
+
+/** As many as fit a page in bytes, at least one. */
+function withinBytes(sized: readonly { id: Buffer; bytes: number }[]): Buffer[] {
+  let total = 0;
+  return sized
+    .filter(({ bytes }, index) => {
+      total += Number(bytes);
+      return index === 0 || total <= PAGE_BYTES_MAX;
+    })
+    .map(({ id }) => id);
 }
 
 /** The latency of the newest finished heartbeat task, in ms, and when it finished; null where none has yet. */

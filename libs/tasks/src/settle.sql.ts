@@ -15,7 +15,9 @@ export type Verdict =
   | { kind: 'failed'; reason: FailureReason; error: TaskError; timedOut: boolean }
   | { kind: 'cancelled'; error: TaskError | null }
   /** Given back without a failure: the worker stops, or lacks the handler (`unhandled`). */
-  | { kind: 'released'; delayMs: number; error: TaskError | null; unhandled: boolean };
+  | { kind: 'released'; delayMs: number; error: TaskError | null; unhandled: boolean }
+  /** It ended its worker's process, and the process could still say so. `poison`: once too often. */
+  | { kind: 'crashed'; poison: boolean; error: TaskError };
 
 export interface Settlement {
   worker: Buffer;
@@ -40,6 +42,10 @@ export function move(dialect: Dialect, { worker, task, verdict }: Settlement): S
       return sql`UPDATE tasks SET state = 'retrying', phase = 'waiting', worker_id = ${NOBODY}, failures = failures + 1, run_at = ${now} + ${verdict.delayMs}, updated_at = ${now} ${mine}`;
     case 'failed':
       return sql`UPDATE tasks SET state = 'failed', phase = 'failed', ended = 'failed', reason = ${verdict.reason}, worker_id = ${NOBODY}, failures = failures + 1, finished_at = ${now}, updated_at = ${now} ${mine}`;
+    case 'crashed':
+      return verdict.poison
+        ? sql`UPDATE tasks SET state = 'failed', phase = 'failed', ended = 'failed', reason = 'poison', worker_id = ${NOBODY}, crashes = crashes + 1, finished_at = ${now}, updated_at = ${now} ${mine}`
+        : sql`UPDATE tasks SET state = 'queued', phase = 'unrung', worker_id = ${NOBODY}, crashes = crashes + 1, run_at = ${now}, rung_at = 0, updated_at = ${now} ${mine}`;
     case 'cancelled':
       return sql`UPDATE tasks SET state = 'cancelled', phase = 'cancelled', ended = 'cancelled', worker_id = ${NOBODY}, finished_at = ${now}, updated_at = ${now} ${mine}`;
     case 'released':
@@ -55,6 +61,8 @@ function outcomeOf(verdict: Verdict): AttemptOutcome {
     case 'cancelled':
     case 'released':
       return verdict.kind;
+    case 'crashed':
+      return 'lost';
     case 'retry':
     case 'failed':
       return verdict.timedOut ? 'timed_out' : 'failed';

@@ -197,7 +197,8 @@ export class TaskSettler {
 /** A cancel that arrived while the handler failed or was given back wins over another round. */
 function yieldToCancel(settlement: Settlement): Settlement {
   const { verdict } = settlement;
-  if (verdict.kind !== 'retry' && verdict.kind !== 'released') return settlement;
+  const again = verdict.kind === 'retry' || verdict.kind === 'released' || (verdict.kind === 'crashed' && !verdict.poison);
+  if (!again) return settlement;
   return { ...settlement, verdict: { kind: 'cancelled', error: verdict.error } };
 }
 

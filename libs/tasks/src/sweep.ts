@@ -32,12 +32,20 @@ interface RunningRow {
   crashes: number;
   worker_id: Buffer;
   worker_state: string | null;
+  /** The task its worker ran by itself, or nobody. */
+  solo_task: Buffer;
   started_at: number;
 }
 
 const LOST = { code: 'worker-lost', message: 'The worker that ran this attempt is gone.' };
 
-const crashed = (row: RunningRow): boolean => row.worker_state !== 'stopped';
+const wasAlone = (row: RunningRow): boolean => row.solo_task.equals(row.id);
+
+/** Whether the death of the worker may be this task's doing: not where it said goodbye, nor where another ran by itself. */
+const crashed = (row: RunningRow): boolean => row.worker_state !== 'stopped' && (row.solo_task.equals(NOBODY) || wasAlone(row));
+
+/** In company a crash proves little; so many times the limit makes up for it. */
+const COMPANY_FACTOR = 2;
 
 export class TaskSweeper {
   private watched = new Map<string, Watched>();
@@ -92,7 +100,7 @@ export class TaskSweeper {
       const ids = orphans.map(({ id }) => id);
       const asked = await transaction.query<{ task_id: Buffer }>(sql`SELECT task_id FROM cancel_requests WHERE task_id IN (${list(ids)})`);
       const cancelled = orphans.filter(({ id }) => asked.some(({ task_id: other }) => other.equals(id)));
-      const poisoned = orphans.filter((row) => !cancelled.includes(row) && crashed(row) && row.crashes + 1 >= this.poisonCrashes);
+      const poisoned = orphans.filter((row) => !cancelled.includes(row) && this.isPoison(row));
       const queued = orphans.filter((row) => !cancelled.includes(row) && !poisoned.includes(row));
       await transaction.commitWith([
         ...this.end(cancelled, sql`state = 'cancelled', phase = 'cancelled', ended = 'cancelled'`),
@@ -117,17 +125,25 @@ export class TaskSweeper {
 
   private async orphansOf(transaction: Transaction, ids: readonly Buffer[]): Promise<RunningRow[]> {
     const { dialect } = this.database;
-    const held = await transaction.query<Omit<RunningRow, 'worker_state'>>(
+    const held = await transaction.query<Omit<RunningRow, 'worker_state' | 'solo_task'>>(
       sql`SELECT id, tenant, queue, lane, attempt, crashes, worker_id, started_at FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) AND state = 'running' ORDER BY id${dialect.lockFree}`,
     );
     if (held.length === 0) return [];
-    const workers = await transaction.query<{ id: Buffer; state: string }>(
-      sql`SELECT id, state FROM workers WHERE id IN (${list(held.map(({ worker_id: id }) => id))})`,
+    const workers = await transaction.query<{ id: Buffer; state: string; solo_task: Buffer }>(
+      sql`SELECT id, state, solo_task FROM workers WHERE id IN (${list(held.map(({ worker_id: id }) => id))})`,
     );
-    const states = new Map(workers.map(({ id, state }) => [id.toString('hex'), state]));
+    const known = new Map(workers.map((worker) => [worker.id.toString('hex'), worker]));
     return held
-      .map((row) => ({ ...row, worker_state: states.get(row.worker_id.toString('hex')) ?? null }))
+      .map((row) => {
+        const worker = known.get(row.worker_id.toString('hex'));
+        return { ...row, worker_state: worker?.state ?? null, solo_task: worker?.solo_task ?? NOBODY };
+      })
       .filter(({ worker_state: state }) => state !== 'live' && state !== 'draining');
+  }
+
+  private isPoison(row: RunningRow): boolean {
+    const limit = wasAlone(row) ? this.poisonCrashes : this.poisonCrashes * COMPANY_FACTOR;
+    return crashed(row) && row.crashes + 1 >= limit;
   }
 
   private async mark(id: Buffer, beat: number): Promise<boolean> {

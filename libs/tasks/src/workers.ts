@@ -5,7 +5,7 @@
 import { list, sql, type Database, type Sql } from '@app/database';
 import type { WorkerRow } from './entities.js';
 import type { WorkerView } from './task.js';
-import { idText } from './task-id.js';
+import { idText, NOBODY } from './task-id.js';
 
 export interface Registration {
   id: Buffer;
@@ -24,7 +24,7 @@ export class Workers {
   async register(worker: Registration): Promise<void> {
     const { now } = this.database.dialect;
     await this.database.execute(
-      sql`INSERT INTO workers (id, host, pid, state, queues, handlers, concurrency, lease_ms, beat, started_at, heartbeat_at) VALUES (${worker.id}, ${worker.host}, ${worker.pid}, 'live', ${JSON.stringify(worker.queues)}, ${JSON.stringify(worker.handlers)}, ${worker.concurrency}, ${worker.leaseMs}, 0, ${now}, ${now})`,
+      sql`INSERT INTO workers (id, host, pid, state, queues, handlers, concurrency, lease_ms, beat, solo_task, started_at, heartbeat_at) VALUES (${worker.id}, ${worker.host}, ${worker.pid}, 'live', ${JSON.stringify(worker.queues)}, ${JSON.stringify(worker.handlers)}, ${worker.concurrency}, ${worker.leaseMs}, 0, ${NOBODY}, ${now}, ${now})`,
     );
   }
 
@@ -35,6 +35,18 @@ export class Workers {
 
   async drain(id: Buffer): Promise<void> {
     await this.database.execute(sql`UPDATE workers SET state = 'draining' WHERE id = ${id} AND state = 'live'`);
+  }
+
+  /**
+   * Says that the worker runs this task and nothing else, so that its death would be this task's doing; null: no longer. False
+   * where it could not be said.
+   */
+  async setSolo(id: Buffer, task: Buffer | null): Promise<boolean> {
+    try {
+      return (await this.database.execute(sql`UPDATE workers SET solo_task = ${task ?? NOBODY} WHERE id = ${id} AND state = 'live'`)) === 1;
+    } catch {
+      return false;
+    }
   }
 
   /** The worker holds nothing any more. What it should still hold is swept. */

@@ -120,6 +120,7 @@ CREATE TABLE `workers` (
   `concurrency` int NOT NULL,
   `lease_ms` int NOT NULL,
   `beat` bigint NOT NULL,
+  `solo_task` binary(16) NOT NULL,
   `started_at` bigint NOT NULL,
   `heartbeat_at` bigint NOT NULL,
   PRIMARY KEY (`id`),

@@ -121,6 +121,7 @@ CREATE TABLE "workers" (
   "concurrency" integer NOT NULL,
   "lease_ms" integer NOT NULL,
   "beat" integer NOT NULL,
+  "solo_task" blob NOT NULL,
   "started_at" integer NOT NULL,
   "heartbeat_at" integer NOT NULL,
   CONSTRAINT "ck_workers_state" CHECK (state IN ('live','draining','stopped','lost')),

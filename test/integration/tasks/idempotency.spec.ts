@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals';
 import { sql } from '@app/database';
 import { IdempotencyInProgress, IdempotencyKeyReused, Unavailable } from '@app/errors';
 import type { Submitted } from '@app/tasks';
-import { keyed, newTask, type Store } from '../../support/store.js';
+import { bytesOf, keyed, newTask, type Store } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
 
 /** How many tasks and keys there are; every key names a task. */
@@ -41,6 +41,28 @@ onEveryStore('an idempotency key', (current) => {
     await store.add({ idempotency: keyed('k') });
     await expect(store.add({ idempotency: keyed('k', 'another body') })).rejects.toBeInstanceOf(IdempotencyKeyReused);
     expect(await stored(store)).toEqual({ tasks: 1, keys: 1 });
+  });
+
+  it('of each of a thousand requests at once answers all of them again', async () => {
+    const store = current();
+    const all = () =>
+      store.submitter.submitMany(Array.from({ length: 1_000 }, (_, index) => newTask({ idempotency: keyed(`many ${index}`) })));
+    const first = await all();
+    const second = await all();
+    const ids = (answers: PromiseSettledResult<Submitted>[]) =>
+      answers.map((answer) => (answer.status === 'fulfilled' ? answer.value.task.id : String(answer.reason)));
+    expect(ids(second)).toEqual(ids(first));
+    expect(second.every((answer) => answer.status === 'fulfilled' && answer.value.replayed)).toBe(true);
+  });
+
+  it('is free again once the history of its task is gone', async () => {
+    const store = current();
+    const first = await store.submitter.submit(newTask({ idempotency: keyed('outlived') }));
+    await store.raw.execute(sql`DELETE FROM tasks WHERE id = ${bytesOf(first.task.id)}`);
+    const second = await store.submitter.submit(newTask({ idempotency: keyed('outlived') }));
+    expect(second.replayed).toBe(false);
+    expect(second.task.id).not.toBe(first.task.id);
+    expect((await store.submitter.submit(newTask({ idempotency: keyed('outlived') }))).task.id).toBe(second.task.id);
   });
 
   it('means nothing to another tenant', async () => {

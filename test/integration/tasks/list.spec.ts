@@ -2,7 +2,7 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { sql } from '@app/database';
-import { TASK_STATES, type TaskFilter, type TaskState, type TaskView } from '@app/tasks';
+import { TASK_STATES, type TaskFilter, type TaskPage, type TaskState, type TaskView } from '@app/tasks';
 import { bytesOf, newTask, OOPS, type Store } from '../../support/store.js';
 import { taskIn } from '../../support/store-states.js';
 import { onEveryStore } from '../../support/store-suite.js';
@@ -140,6 +140,21 @@ onEveryStore('listing', (current) => {
     expect(first.items).toEqual([]);
     expect(first.nextCursor).not.toBeNull();
     expect(await walk(store, { name: 'needle' }, 10)).toEqual({ ids: [needle.id], pages: [0, 1] });
+  });
+
+  it('cuts a page of large tasks short, and misses none', async () => {
+    const store = current();
+    const payload = JSON.stringify('x'.repeat(500_000));
+    const ids = (await store.addMany(20, { payload })).map(({ id }) => id);
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: TaskPage = await store.reader.list('acme', {}, { limit: 20, cursor });
+      expect(page.items.length).toBeLessThan(10);
+      seen.push(...page.items.map(({ id }) => id));
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    expect(seen.sort()).toEqual(ids.sort());
   });
 
   it('equals a plain filter over everything, for random tasks, filters and pages', async () => {

@@ -200,7 +200,7 @@ onEveryStore('taking tasks back', (current) => {
     expect(after.filter((_, index) => index % 3 !== 2)).toEqual(before.filter((_, index) => index % 3 !== 2));
   });
 
-  it('ends a task that has killed its workers too often as poison, and lets its neighbours go', async () => {
+  it('ends a task as poison that kills its worker by itself once too often, and counts nothing against those who waited', async () => {
     const store = current();
     const poison = await store.add();
     for (let crash = 1; crash <= POISON_CRASHES; crash += 1) {
@@ -208,14 +208,12 @@ onEveryStore('taking tasks back', (current) => {
       await store.claim(worker, poison.id);
       const neighbour = await store.add();
       await store.claim(worker, neighbour.id);
+      const alone = crash === POISON_CRASHES;
+      if (alone) expect(await store.workers.setSolo(worker, bytesOf(poison.id))).toBe(true);
       await store.bury(worker);
       await store.sweeper.takeBack();
-      expect(await store.row(poison.id)).toMatchObject({
-        crashes: crash,
-        failures: 0,
-        state: crash === POISON_CRASHES ? 'failed' : 'queued',
-      });
-      expect(await store.row(neighbour.id)).toMatchObject({ state: 'queued', crashes: 1 });
+      expect(await store.row(poison.id)).toMatchObject({ crashes: crash, failures: 0, state: alone ? 'failed' : 'queued' });
+      expect(await store.row(neighbour.id)).toMatchObject({ state: 'queued', crashes: alone ? 0 : 1 });
     }
     expect(await store.reader.get('acme', poison.id)).toMatchObject({
       state: 'failed',
@@ -225,6 +223,18 @@ onEveryStore('taking tasks back', (current) => {
     });
     const worker = await store.hire();
     expect(await store.claimer.claim(worker, [bytesOf(poison.id)])).toEqual([]);
+  });
+
+  it('takes twice as many crashes in company for the same proof', async () => {
+    const store = current();
+    const { id } = await store.add();
+    for (let crash = 1; crash <= 2 * POISON_CRASHES; crash += 1) {
+      const worker = await store.hire();
+      await store.claim(worker, id);
+      await store.bury(worker);
+      await store.sweeper.takeBack();
+      expect(await store.row(id)).toMatchObject({ crashes: crash, state: crash === 2 * POISON_CRASHES ? 'failed' : 'queued' });
+    }
   });
 
   it('does not count a failure as a crash, nor a crash as a failure', async () => {

@@ -11,6 +11,7 @@ import { createLogger } from '@app/telemetry';
 import { Audit } from '../../../apps/server/worker/audit.js';
 import { Executor } from '../../../apps/server/worker/executor.js';
 import { Intake } from '../../../apps/server/worker/intake.js';
+import { Isolation } from '../../../apps/server/worker/isolation.js';
 import { Slots } from '../../../apps/server/worker/slots.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { bytesOf } from '../../support/store.js';
@@ -72,8 +73,9 @@ onEveryStore('the intake', (current) => {
     );
     lease = { id: await store.hire(), held: true };
     slots = new Slots(config);
-    executor = new Executor(config, registry, store.settler, store.progress, new Shutdown(), logger);
-    intake = new Intake(slots, lease, store.claimer, store.queues, store.ringer, executor, store.drain, logger);
+    const isolation = new Isolation();
+    executor = new Executor(config, registry, store.settler, store.workers, isolation, store.progress, new Shutdown(), logger);
+    intake = new Intake(slots, lease, store.claimer, store.queues, store.ringer, executor, isolation, store.drain, logger);
   });
 
   afterEach(async () => {

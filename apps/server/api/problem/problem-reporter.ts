@@ -4,24 +4,45 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { InvalidToken } from '@app/auth';
+import { Clock } from '@app/lifecycle';
 import { Logger } from '@app/telemetry';
 import { problemOf, type Problem } from './problem.js';
 
+/** While a dependency is away every request says the same; one line in this many ms, with the number of those left out, is enough. */
+const OUTAGE_LINE_MS = 1_000;
+
 @Injectable()
 export class ProblemReporter {
-  constructor(@Inject(Logger) private readonly logger: Logger) {}
+  private outageToldAt = Number.NEGATIVE_INFINITY;
+  private untold = 0;
+
+  constructor(
+    @Inject(Logger) private readonly logger: Logger,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
 
   /** The document for any thrown value; logs what an operator has to know. */
   report(error: unknown, requestId: string): Problem {
     const problem = problemOf(error, requestId);
     const fields = { requestId, code: problem.code };
     if (problem.status === 503) {
-      this.logger.warn({ ...fields, err: error }, 'a dependency does not answer');
+      this.tellOutage({ ...fields, err: error });
     } else if (problem.status >= 500) {
       this.logger.error({ ...fields, err: error }, 'a request failed');
     } else if (error instanceof InvalidToken) {
       this.logger.info({ ...fields, reason: error.reason }, 'a token was refused');
     }
     return problem;
+  }
+
+  private tellOutage(fields: Readonly<Record<string, unknown>>): void {
+    const now = this.clock.monotonic();
+    if (now - this.outageToldAt < OUTAGE_LINE_MS) {
+      this.untold += 1;
+      return;
+    }
+    this.outageToldAt = now;
+    this.logger.warn({ ...fields, likeItBefore: this.untold }, 'a dependency does not answer');
+    this.untold = 0;
   }
 }

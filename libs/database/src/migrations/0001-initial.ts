@@ -141,6 +141,7 @@ function tables(t: DdlWords): TableDefinition[] {
         ['concurrency', t.count],
         ['lease_ms', t.count],
         ['beat', t.time],
+        ['solo_task', t.id],
         ['started_at', t.time],
         ['heartbeat_at', t.time],
       ],

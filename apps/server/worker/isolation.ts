@@ -1,0 +1,47 @@
+/**
+ * Where a task runs that was there too often when a worker died: by itself. One suspect at a time; while one waits or runs, the
+ * worker takes nothing new and starts nothing else. What runs already gets a moment to finish. If it does, the suspect is
+ * alone, its worker's row says so, and a crash is then its own beyond doubt, and nobody else's. If it does not, the suspect runs
+ * in company, where a crash proves little and counts only towards a higher limit.
+ */
+import { Injectable } from '@nestjs/common';
+
+/** How many suspects may wait here for their turn; further ones are given back, for other workers. */
+const WAITING_MAX = 4;
+
+@Injectable()
+export class Isolation {
+  private inside = 0;
+  private last: Promise<void> = Promise.resolve();
+  private waitingForOpen: (() => void)[] = [];
+
+  /** Whether a suspect waits or runs, so that nothing else may start. */
+  get closed(): boolean {
+    return this.inside > 0;
+  }
+
+  get full(): boolean {
+    return this.inside >= WAITING_MAX;
+  }
+
+  /** Runs `work` when every suspect before it is done. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    this.inside += 1;
+    const turn = this.last.then(work);
+    this.last = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      return await turn;
+    } finally {
+      this.inside -= 1;
+      if (!this.closed) for (const open of this.waitingForOpen.splice(0)) open();
+    }
+  }
+
+  /** Resolves when no suspect waits or runs. */
+  async opened(): Promise<void> {
+    if (this.closed) await new Promise<void>((resolve) => this.waitingForOpen.push(resolve));
+  }
+}
