@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals';
 import { sql } from '@app/database';
 import { InvalidState, NotFound } from '@app/errors';
 import { isFinal, mayMove, TASK_STATES, type ClaimedTask } from '@app/tasks';
-import { bytesOf, OOPS } from '../../support/store.js';
+import { bytesOf, OOPS, POISON_CRASHES } from '../../support/store.js';
 import { taskIn } from '../../support/store-states.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { until } from '../../support/until.js';
@@ -167,11 +167,11 @@ onEveryStore('retrying by hand', (current) => {
       await store.bury(worker);
       await store.sweeper.takeBack();
     };
-    for (let crashes = 0; crashes < 3; crashes += 1) await crash();
+    for (let crashes = 0; crashes < 2 * POISON_CRASHES; crashes += 1) await crash();
     expect(await store.row(id)).toMatchObject({ state: 'failed', reason: 'poison' });
     await store.retrier.retry('acme', id);
     await crash();
-    expect(await store.row(id)).toMatchObject({ state: 'queued', crashes: 1, attempt: 4 });
+    expect(await store.row(id)).toMatchObject({ state: 'queued', crashes: 1, attempt: 2 * POISON_CRASHES + 1 });
   });
 
   it('of a task that was past its deadline lets it live', async () => {
