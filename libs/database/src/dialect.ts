@@ -28,8 +28,6 @@ export interface Dialect {
   keepExisting(key: readonly string[]): Sql;
   /** An insert that meets an existing row overwrites the named columns. */
   overwrite(key: readonly string[], columns: readonly string[]): Sql;
-  /** As `overwrite`, adding the new value to the old. */
-  add(key: readonly string[], column: string): Sql;
 }
 
 const fragment = (text: string): Sql => ({ text, values: [] });
@@ -51,7 +49,6 @@ function mysqlFamily(engine: 'mysql' | 'mariadb'): Dialect {
     by: (index) => fragment(` FORCE INDEX (${index})`),
     keepExisting: (key) => fragment(` ON DUPLICATE KEY UPDATE ${key[0]} = ${key[0]}`),
     overwrite: (_key, columns) => fragment(` ON DUPLICATE KEY UPDATE ${columns.map((name) => `${name} = VALUES(${name})`).join(', ')}`),
-    add: (_key, column) => fragment(` ON DUPLICATE KEY UPDATE ${column} = ${column} + VALUES(${column})`),
   };
 }
 
@@ -67,7 +64,6 @@ const sqlite: Dialect = {
   keepExisting: (key) => fragment(` ON CONFLICT (${key.join(', ')}) DO NOTHING`),
   overwrite: (key, columns) =>
     fragment(` ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${columns.map((name) => `${name} = excluded.${name}`).join(', ')}`),
-  add: (key, column) => fragment(` ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${column} = ${column} + excluded.${column}`),
 };
 
 export function dialectOf(engine: Engine): Dialect {

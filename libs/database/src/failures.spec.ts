@@ -23,7 +23,8 @@ describe('the driver says', () => {
     ['a refused connection', { code: 'ECONNREFUSED', errno: -111 }],
     ['a reset', { code: 'ECONNRESET', errno: -104 }],
     ['a name that does not resolve', { code: 'ENOTFOUND' }],
-    ['a fatal error', { errno: 1927, fatal: true }],
+    ['a fatal error', { errno: 4031, fatal: true }],
+    ['a killed connection', { code: 'ER_CONNECTION_KILLED', errno: 1927 }],
     ['a shutdown', { code: 'ER_SERVER_SHUTDOWN', errno: 1053 }],
   ])('%s: the connection is dead and the database away', (_what, fields) => {
     expect(isDisconnect(failure(fields))).toBe(true);

@@ -50,6 +50,8 @@ const DISCONNECTED = new Set([
   'ER_SERVER_SHUTDOWN',
   'POOL_CLOSED',
 ]);
+/** MariaDB's "Connection was killed", which the driver does not call fatal. */
+const KILLED = 1927;
 /** The pool of mysql2 gives this error no code. */
 const POOL_QUEUE_FULL = 'Queue limit reached.';
 
@@ -71,8 +73,8 @@ export function isTransient(error: unknown): boolean {
 
 /** The connection cannot be used any more, whatever it was doing. */
 export function isDisconnect(error: unknown): boolean {
-  const { code, fatal, message } = fieldsOf(error);
-  if (fatal === true || (typeof code === 'string' && DISCONNECTED.has(code))) return true;
+  const { code, errno, fatal, message } = fieldsOf(error);
+  if (fatal === true || errno === KILLED || (typeof code === 'string' && DISCONNECTED.has(code))) return true;
   return typeof message === 'string' && /closed state|connection is closed|Connection lost|Pool is closed/i.test(message);
 }
 
@@ -91,6 +93,11 @@ function isAway(error: unknown): boolean {
 function isOfDriver(error: Error): boolean {
   const { errno, errcode, code } = fieldsOf(error);
   return typeof errno === 'number' || typeof errcode === 'number' || (typeof code === 'string' && /^(ER_|PROTOCOL_|ERR_SQLITE)/.test(code));
+}
+
+/** TypeORM wraps the driver's error; the class of failure is in the wrapped one. */
+export function driverErrorOf(error: unknown): unknown {
+  return (error as { driverError?: unknown } | null | undefined)?.driverError ?? error;
 }
 
 /** Turns a driver's error into ours. Typed errors, and mistakes of our own inside a transaction, pass unchanged. */

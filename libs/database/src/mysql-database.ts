@@ -4,12 +4,12 @@
  * connection from the pool, and for each answer; a connection that misses its deadline is destroyed, because what it would
  * still say can no longer be told apart from the next answer.
  */
-import type { Pool, PoolConnection, QueryError, ResultSetHeader } from 'mysql2';
+import type { Pool, PoolConnection, ResultSetHeader } from 'mysql2';
 import type { DataSource, EntityManager } from 'typeorm';
-import { Unavailable } from '@app/errors';
 import { Database, type Outcome, type Row, type Transaction } from './database.js';
 import { dialectOf, type Dialect } from './dialect.js';
-import { CommitUnknown, describe, isDisconnect } from './failures.js';
+import { CommitUnknown, describe, driverErrorOf, isDisconnect } from './failures.js';
+import { acquire, ask } from './mysql-wait.js';
 import { retryTransient } from './retry.js';
 import { join, sql, type Sql } from './sql.js';
 
@@ -130,17 +130,12 @@ export class MysqlDatabase extends Database {
 
   private async send(connection: PoolConnection, statements: readonly Sql[]): Promise<Outcome[]> {
     const { text, values } = join(statements, ';\n');
-    const answer = await new Promise<unknown>((resolve, reject) => {
-      connection.query({ sql: text, values: [...values], timeout: this.limits.answerMs }, (error: QueryError | null, result: unknown) => {
-        if (error === null) resolve(result);
-        else reject(error);
-      });
-    });
+    const answer = await ask(connection, text, values, this.limits.answerMs);
     return statements.length === 1 ? [outcomeOf(answer)] : (answer as unknown[]).map(outcomeOf);
   }
 
   private async withConnection<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
-    const connection = await this.acquire();
+    const connection = await acquire(this.pool, this.limits.acquireMs);
     let broken = false;
     try {
       return await work(connection);
@@ -152,35 +147,9 @@ export class MysqlDatabase extends Database {
       else connection.release();
     }
   }
-
-  private async acquire(): Promise<PoolConnection> {
-    return new Promise((resolve, reject) => {
-      let late = false;
-      const timer = setTimeout(() => {
-        late = true;
-        reject(new Unavailable('No database connection became free in time. Repeat the request shortly.'));
-      }, this.limits.acquireMs);
-      this.pool.getConnection((error, connection) => {
-        clearTimeout(timer);
-        if (late) {
-          // Nobody waits for it any more; a connection kept here would be lost to the pool.
-          if (error === null) connection.release();
-          return;
-        }
-        if (error === null) resolve(connection);
-        else reject(error);
-      });
-    });
-  }
 }
 
 function outcomeOf(result: unknown): Outcome {
   if (Array.isArray(result)) return { rows: result as Row[], affected: 0 };
   return { rows: [], affected: (result as ResultSetHeader).affectedRows };
-}
-
-/** TypeORM wraps the driver's error; the class of failure is in the wrapped one. */
-export function driverErrorOf(error: unknown): unknown {
-  const wrapped = (error as { driverError?: unknown }).driverError;
-  return wrapped ?? error;
 }

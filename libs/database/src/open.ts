@@ -6,8 +6,10 @@ import mysql from 'mysql2';
 import { DataSource, type EntitySchema, type Logger as TypeormLogger } from 'typeorm';
 import { InvalidConfiguration, Unavailable } from '@app/errors';
 import { pause } from '@app/lifecycle';
+import { ColdPool } from './cold-pool.js';
 import type { Database } from './database.js';
 import type { Engine } from './dialect.js';
+import { describe, driverErrorOf } from './failures.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { MysqlDatabase } from './mysql-database.js';
 import { createSessionPool, type SessionSettings } from './mysql-pool.js';
@@ -97,20 +99,22 @@ async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
   const engine = await waitForEngine(options.createDatabase === true ? { ...server, database: undefined } : server, options);
   if (options.createDatabase === true) await ask(server, `CREATE DATABASE IF NOT EXISTS ${mysql.escapeId(server.database)}`, true);
   const session: SessionSettings = { engine, statementTimeoutMs: options.statementTimeoutMs, lockTimeoutMs: options.lockTimeoutMs };
+  const limits = { acquireMs: options.acquireTimeoutMs, answerMs: options.statementTimeoutMs + ANSWER_MARGIN_MS };
   const dataSource = new DataSource({
     type: engine,
     database: server.database,
     supportBigNumbers: true,
     bigNumberStrings: false,
-    driver: { createPool: () => createSessionPool({ ...server, connectionLimit: COLD_POOL_SIZE }, session) },
+    driver: { createPool: () => new ColdPool(createSessionPool({ ...server, connectionLimit: COLD_POOL_SIZE }, session), limits) },
     entities: options.entities.map((make) => make(engine)),
     migrations: [...MIGRATIONS],
     migrationsTableName: 'migrations',
     logger: SILENT,
   });
-  await dataSource.initialize();
+  await dataSource.initialize().catch((error: unknown) => {
+    throw describe(driverErrorOf(error));
+  });
   const pool = createSessionPool({ ...server, connectionLimit: options.poolSize, multipleStatements: true }, session);
-  const limits = { acquireMs: options.acquireTimeoutMs, answerMs: options.statementTimeoutMs + ANSWER_MARGIN_MS };
   return { database: new MysqlDatabase(pool, dataSource, engine, limits, options.random ?? Math.random), dataSource, engine };
 }
 

@@ -4,20 +4,25 @@
  */
 import { MigrationExecutor, type DataSource, type QueryRunner } from 'typeorm';
 import { InvalidConfiguration, Unavailable } from '@app/errors';
+import { ColdConnection } from './cold-pool.js';
+import { describe, driverErrorOf } from './failures.js';
 
-const LOCK = 'taskrunnerx.migrate';
+/** Named locks are the whole server's, so the name carries the database; 64 characters at most. */
+const LOCK = `CONCAT('taskrunnerx.', MD5(DATABASE()))`;
 const LOCK_WAIT_SECONDS = 60;
 
 /**
  * Runs what is missing; returns the names. Several processes may try at once: a named lock lets one through at a time. It is
  * held by the connection that migrates, so that a process that loses the one loses the other, and that connection has no limit
- * on its statements: a migration of a large table takes its time.
+ * on its statements, the server's or ours: a migration of a large table takes its time.
  */
 export async function migrate(dataSource: DataSource): Promise<string[]> {
   if (dataSource.options.type === 'better-sqlite3') return names(await dataSource.runMigrations({ transaction: 'each' }));
   const holder = dataSource.createQueryRunner();
   const variable = dataSource.options.type === 'mariadb' ? 'max_statement_time' : 'max_execution_time';
   try {
+    const connection: unknown = await holder.connect();
+    if (connection instanceof ColdConnection) connection.waitWithoutLimit();
     const limit = await ask(holder, `SELECT @@SESSION.${variable} AS answer`);
     await holder.query(`SET SESSION ${variable} = 0`);
     try {
@@ -31,14 +36,14 @@ export async function migrate(dataSource: DataSource): Promise<string[]> {
 }
 
 async function migrateAlone(dataSource: DataSource, holder: QueryRunner): Promise<string[]> {
-  if ((await ask(holder, `SELECT GET_LOCK('${LOCK}', ${LOCK_WAIT_SECONDS}) AS answer`)) !== 1)
+  if ((await ask(holder, `SELECT GET_LOCK(${LOCK}, ${LOCK_WAIT_SECONDS}) AS answer`)) !== 1)
     throw new Unavailable('Another process has been migrating this database for a minute. Try again when it is done.');
   try {
     const executor = new MigrationExecutor(dataSource, holder);
     executor.transaction = 'none';
     return names(await executor.executePendingMigrations());
   } finally {
-    await holder.query(`SELECT RELEASE_LOCK('${LOCK}')`);
+    await holder.query(`SELECT RELEASE_LOCK(${LOCK})`);
   }
 }
 
@@ -49,7 +54,7 @@ async function ask(holder: QueryRunner, text: string): Promise<number> {
 
 const names = (migrations: readonly { name: string }[]): string[] => migrations.map((migration) => migration.name);
 
-/** Throws InvalidConfiguration where the schema is older or newer than this build. */
+/** Throws InvalidConfiguration where the schema is older or newer than this build, Unavailable where nobody answers in time. */
 export async function assertSchema(dataSource: DataSource): Promise<void> {
   const known = new Set(dataSource.migrations.map((migration) => migration.name ?? migration.constructor.name));
   const applied = await appliedMigrations(dataSource);
@@ -71,6 +76,8 @@ async function appliedMigrations(dataSource: DataSource): Promise<Set<string>> {
     if (!(await runner.hasTable('migrations'))) return new Set();
     const found = (await runner.query('SELECT name FROM migrations')) as { name: string }[];
     return new Set(found.map((row) => row.name));
+  } catch (error) {
+    throw describe(driverErrorOf(error));
   } finally {
     await runner.release();
   }
@@ -80,7 +87,7 @@ async function appliedMigrations(dataSource: DataSource): Promise<Set<string>> {
 export class Schema {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Throws InvalidConfiguration where the schema is older or newer than this build. */
+  /** Throws InvalidConfiguration where the schema is older or newer than this build, Unavailable where nobody answers in time. */
   async assert(): Promise<void> {
     await assertSchema(this.dataSource);
   }

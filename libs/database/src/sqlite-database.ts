@@ -7,8 +7,7 @@ import type { DataSource, EntityManager } from 'typeorm';
 import { Unavailable } from '@app/errors';
 import { Database, type Outcome, type Row, type Transaction } from './database.js';
 import { dialectOf, type Dialect } from './dialect.js';
-import { describe } from './failures.js';
-import { driverErrorOf } from './mysql-database.js';
+import { describe, driverErrorOf } from './failures.js';
 import type { Sql } from './sql.js';
 import type { SqliteHandle } from './sqlite-handle.js';
 

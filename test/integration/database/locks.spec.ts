@@ -9,7 +9,7 @@ import { isServer, LIMITS, one, Opened, rejection } from './opened.js';
 const servers = backends().filter(isServer);
 
 it('there is a server, or the run is for SQLite alone', () => {
-  expect(servers.length).toBe(backends().length - 1);
+  expect(servers.length > 0 || backends().every(({ name }) => name === 'sqlite')).toBe(true);
 });
 
 for (const backend of servers) {

@@ -131,13 +131,11 @@ describe.each(backends())('statements on $name', (backend) => {
   });
 
   describe('the words of the dialect', () => {
-    it('keep, overwrite and add', async () => {
+    it('keep and overwrite', async () => {
       const { dialect } = database;
       await database.execute(insert(130, 1));
       await database.execute(sql`${insert(130, 5)}${dialect.keepExisting(['k'])}`);
       expect(await count(130)).toBe(1);
-      await database.execute(sql`${insert(130, 5)}${dialect.add(['k'], 'n')}`);
-      expect(await count(130)).toBe(6);
       await database.execute(sql`${insert(130, 5)}${dialect.overwrite(['k'], ['n'])}`);
       expect(await count(130)).toBe(5);
     });
