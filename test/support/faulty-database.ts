@@ -22,6 +22,9 @@ const WRITES: readonly Call[] = ['batch', 'transaction'];
 export class FaultyDatabase extends Database {
   readonly dialect: Dialect;
   readonly counts: Record<Call, number> = { query: 0, execute: 0, batch: 0, transaction: 0 };
+  /** The most calls that were under way at once. */
+  busiest = 0;
+  private underWay = 0;
   private accidents: Accident[] = [];
   private inside: (() => Promise<unknown>) | null = null;
 
@@ -102,6 +105,7 @@ export class FaultyDatabase extends Database {
 
   reset(): void {
     this.inside = null;
+    this.busiest = 0;
     this.accidents = [];
     for (const call of Object.keys(this.counts) as Call[]) this.counts[call] = 0;
   }
@@ -145,6 +149,16 @@ export class FaultyDatabase extends Database {
 
   private async run<T>(call: Call, work: () => Promise<T>): Promise<T> {
     this.counts[call] += 1;
+    this.underWay += 1;
+    this.busiest = Math.max(this.busiest, this.underWay);
+    try {
+      return await this.runWithAccidents(call, work);
+    } finally {
+      this.underWay -= 1;
+    }
+  }
+
+  private async runWithAccidents<T>(call: Call, work: () => Promise<T>): Promise<T> {
     const [first] = this.accidents;
     const accident = first?.calls.includes(call) === true ? this.accidents.shift() : undefined;
     await accident?.before?.(work);

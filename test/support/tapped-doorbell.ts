@@ -8,6 +8,10 @@ export class TappedDoorbell extends Doorbell {
   window: 'as it is' | 'open' | 'shut' = 'as it is';
   /** What to answer instead of asking. */
   standing: Position | null | undefined = undefined;
+  /** How often it was asked where a lane stands. */
+  asked = 0;
+  /** The queues that were tidied. */
+  tidied: string[] = [];
 
   private readonly ringing = new Set<Promise<void>>();
 
@@ -25,6 +29,8 @@ export class TappedDoorbell extends Doorbell {
     this.away = false;
     this.window = 'as it is';
     this.standing = undefined;
+    this.asked = 0;
+    this.tidied = [];
   }
 
   admits(tenant: string, queue: string, lane: Lane, tasks: number): boolean {
@@ -58,11 +64,13 @@ export class TappedDoorbell extends Doorbell {
   }
 
   async position(queue: string, lane: Lane): Promise<Position | null> {
+    this.asked += 1;
     if (this.away) return null;
     return this.standing === undefined ? this.real.position(queue, lane) : this.standing;
   }
 
   tidy(queue: string, idleMs: number): Promise<void> {
+    this.tidied.push(queue);
     return this.real.tidy(queue, idleMs);
   }
 

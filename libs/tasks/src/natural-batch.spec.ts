@@ -109,6 +109,39 @@ describe('NaturalBatch', () => {
     expect(await Promise.all(kept)).toEqual(['done 0', 'done 1', 'done 2', 'done 4']);
   });
 
+  it('refuses what exceeds the bytes of the waiting line, and takes more once the line has moved', async () => {
+    const { batch, calls } = batchOf({ bytesMax: 6, waitingBytesMax: 10, bytesOf: (entry) => entry });
+    const kept = [4, 6].map((entry) => batch.add(entry));
+    await expect(batch.add(1)).rejects.toBeInstanceOf(Unavailable);
+    await turns();
+    // The first is in flight; what waits is the second.
+    kept.push(batch.add(4));
+    await expect(batch.add(1)).rejects.toBeInstanceOf(Unavailable);
+    for (let answered = 0; answered < 3; answered += 1) {
+      await turns();
+      calls[answered]?.answer();
+    }
+    expect(await Promise.all(kept)).toEqual(['done 4', 'done 6', 'done 4']);
+  });
+
+  it('takes a single entry that is larger than the waiting line', async () => {
+    const { batch, calls } = batchOf({ waitingBytesMax: 10, bytesOf: (entry) => entry });
+    const added = batch.add(50);
+    await expect(batch.add(1)).rejects.toBeInstanceOf(Unavailable);
+    await turns();
+    calls[0]?.answer();
+    expect(await added).toBe('done 50');
+  });
+
+  it('keeps no more than 64 MiB waiting where nothing else was said', async () => {
+    const { batch, calls } = batchOf({ bytesMax: 1e9, bytesOf: (entry) => entry });
+    const kept = [batch.add(60 * 1024 * 1024), batch.add(4 * 1024 * 1024)];
+    await expect(batch.add(1)).rejects.toBeInstanceOf(Unavailable);
+    await turns();
+    calls[0]?.answer();
+    expect(await Promise.all(kept)).toHaveLength(2);
+  });
+
   it('rejects the one entry that an Error answers, and not its neighbours', async () => {
     const { batch, calls } = batchOf();
     const added = Promise.allSettled(numbers(3).map((entry) => batch.add(entry)));

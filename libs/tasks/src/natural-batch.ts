@@ -1,7 +1,7 @@
 /**
  * Group commit without a timer: while a statement is in flight, what arrives waits, and the next statement takes it all. So
  * an idle system adds no latency and a busy one shares its commits (measured: a 1 ms window costs a fifth of the throughput,
- * 2 ms nearly half). Everything is bounded: rows and bytes per group, groups in flight, entries waiting.
+ * 2 ms nearly half). Everything is bounded: rows and bytes per group, groups in flight, entries waiting and their bytes.
  */
 import { Unavailable } from '@app/errors';
 
@@ -11,9 +11,13 @@ export interface NaturalBatchOptions<T> {
   rowsMax: number;
   bytesMax: number;
   waitingMax: number;
+  /** Bytes of all entries waiting; 64 MiB unless told. A single entry may be larger. */
+  waitingBytesMax?: number;
   /** Approximate size of an entry on the wire. */
   bytesOf(entry: T): number;
 }
+
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
 interface Waiting<T, R> {
   entry: T;
@@ -24,6 +28,7 @@ interface Waiting<T, R> {
 
 export class NaturalBatch<T, R> {
   private waiting: Waiting<T, R>[] = [];
+  private waitingBytes = 0;
   private inFlight = 0;
   private idle: (() => void)[] = [];
 
@@ -35,11 +40,15 @@ export class NaturalBatch<T, R> {
 
   /** Throws Unavailable when too many are waiting already. */
   add(entry: T): Promise<R> {
-    if (this.waiting.length >= this.options.waitingMax) {
+    const bytes = this.options.bytesOf(entry);
+    const isLong = this.waiting.length >= this.options.waitingMax;
+    const isHeavy = this.waiting.length > 0 && this.waitingBytes + bytes > (this.options.waitingBytesMax ?? WAITING_BYTES_MAX);
+    if (isLong || isHeavy) {
       return Promise.reject(new Unavailable('Too many requests are waiting for the database. Repeat the request shortly.'));
     }
     return new Promise<R>((resolve, reject) => {
-      this.waiting.push({ entry, bytes: this.options.bytesOf(entry), resolve, reject });
+      this.waiting.push({ entry, bytes, resolve, reject });
+      this.waitingBytes += bytes;
       // One macrotask of patience lets the requests of the same read from the socket share a statement.
       if (this.waiting.length === 1) setImmediate(() => this.pump());
     });
@@ -78,6 +87,7 @@ export class NaturalBatch<T, R> {
     }
     const group = this.waiting.slice(0, count);
     this.waiting = this.waiting.slice(count);
+    this.waitingBytes -= bytes;
     return group;
   }
 

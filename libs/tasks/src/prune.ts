@@ -4,6 +4,7 @@
  * present starts over.
  */
 import { list, sql, type Database } from '@app/database';
+import { databaseNow } from './database-now.js';
 import type { FinalState, TaskPhase } from './states.js';
 import { idFloor } from './task-id.js';
 
@@ -28,7 +29,7 @@ export class HistoryPruner {
 
   /** One page of tasks, keys and workers; `again` while there is more to walk. */
   async prune(): Promise<{ deleted: number; again: boolean }> {
-    const now = await this.databaseNow();
+    const now = await databaseNow(this.database);
     const tasks = await this.pruneTasks(now);
     const keys = await this.pruneKeys(now);
     await this.pruneWorkers(now);
@@ -93,17 +94,23 @@ export class HistoryPruner {
     );
   }
 
-  /** A request that its task outran: the outcome was committed first. */
+  /**
+   * A request that its task outran: the outcome was committed first. Looked at again under the lock, because an operator may have
+   * sent the task round again, and somebody else asked to cancel that round.
+   */
   private async pruneCancels(): Promise<void> {
     const rows = await this.database.query<{ task_id: Buffer }>(
       sql`SELECT c.task_id FROM cancel_requests c JOIN tasks t ON t.id = c.task_id WHERE t.finished_at > 0 LIMIT ${PAGE}`,
     );
     if (rows.length === 0) return;
-    await this.database.execute(sql`DELETE FROM cancel_requests WHERE task_id IN (${list(rows.map((row) => row.task_id))})`);
-  }
-
-  private async databaseNow(): Promise<number> {
-    const [row] = await this.database.query<{ now: number }>(sql`SELECT ${this.database.dialect.now} AS now`);
-    return Number(row?.now);
+    const { byPrimary, lock } = this.database.dialect;
+    const ids = list(rows.map((row) => row.task_id));
+    await this.database.transaction(async (transaction) => {
+      const finished = await transaction.query<{ id: Buffer }>(
+        sql`SELECT id FROM tasks${byPrimary} WHERE id IN (${ids}) AND finished_at > 0 ORDER BY id${lock}`,
+      );
+      if (finished.length === 0) return;
+      await transaction.commitWith([sql`DELETE FROM cancel_requests WHERE task_id IN (${list(finished.map(({ id }) => id))})`]);
+    });
   }
 }

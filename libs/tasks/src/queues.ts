@@ -3,15 +3,19 @@
  * first pause on. A pause for all tenants is a row of the tenant `*`, which no token can carry. Workers read the pauses every
  * second and stop claiming; what runs already, runs on.
  */
-import { list, sql, type Database } from '@app/database';
+import { MoreThan } from 'typeorm';
+import { sql, type Database } from '@app/database';
 import { NotFound } from '@app/errors';
+import { QueueDepths, type Depth } from './depth.js';
 import type { QueueRow } from './entities.js';
-import { laneNumber, LANES } from '@app/queue';
+import { queueNames } from './queue-names.js';
 import type { QueueView } from './task.js';
 
 export const EVERY_TENANT = '*';
-const COUNT_MAX = 100_000;
+/** How many queues a tenant is told of. */
 const QUEUES_MAX = 1_000;
+const PAUSES_MAX = 10_000;
+const PAGE = 1_000;
 
 export interface Pause {
   tenant: string;
@@ -19,35 +23,51 @@ export interface Pause {
 }
 
 export class Queues {
-  constructor(private readonly database: Database) {}
+  private readonly depths: QueueDepths;
 
+  constructor(private readonly database: Database) {
+    this.depths = new QueueDepths(database);
+  }
+
+  /** The first 1,000 of the tenant, by name. Throws Unavailable where too many ask at once. */
   async list(tenant: string): Promise<QueueView[]> {
-    const found = await this.database.entities((manager) =>
-      manager
-        .getRepository<QueueRow>('Queue')
-        .find({ where: [{ tenant }, { tenant: EVERY_TENANT }], order: { name: 'ASC' }, take: QUEUES_MAX }),
+    const [own, everywhere] = await this.database.entities((manager) => {
+      const queues = manager.getRepository<QueueRow>('Queue');
+      const order = { name: 'ASC' } as const;
+      return Promise.all([
+        queues.find({ where: { tenant }, order, take: QUEUES_MAX }),
+        queues.find({ where: { tenant: EVERY_TENANT, paused_at: MoreThan(0) }, order, take: PAUSES_MAX }),
+      ]);
+    });
+    const pausedEverywhere = new Map(everywhere.map((row) => [row.name, row]));
+    const depths = await this.depths.of(
+      tenant,
+      own.map(({ name }) => name),
     );
-    const own = found.filter((row) => row.tenant === tenant);
-    return Promise.all(
-      own.map((row) =>
-        this.view(
-          row,
-          found.find(({ tenant: of, name }) => of === EVERY_TENANT && name === row.name),
-        ),
-      ),
-    );
+    return depths.flatMap((depth, index) => {
+      const row = own[index];
+      return row === undefined ? [] : [viewOf(row, pausedEverywhere.get(row.name), depth)];
+    });
   }
 
-  /** Every queue name any tenant uses; for workers that serve all. */
+  /** Every queue name any tenant uses, in order, 10,000 at most; for workers that serve all. */
   async names(): Promise<string[]> {
-    const found = await this.database.query<{ name: string }>(sql`SELECT DISTINCT name FROM queues ORDER BY name LIMIT ${QUEUES_MAX}`);
-    return found.map((row) => row.name);
+    const names: string[] = [];
+    for await (const name of queueNames(this.database)) names.push(name);
+    return names;
   }
 
+  /** 10,000 at most, those for all tenants first. */
   async pauses(): Promise<Pause[]> {
-    return this.database.query<{ tenant: string; queue: string }>(
-      sql`SELECT tenant, name AS queue FROM queues WHERE paused_at > 0 LIMIT 10000`,
-    );
+    const pauses: Pause[] = [];
+    for (let after: Pause = { tenant: '', queue: '' }; pauses.length < PAUSES_MAX; after = pauses.at(-1) ?? after) {
+      const page = await this.database.query<{ tenant: string; queue: string }>(
+        sql`SELECT tenant, name AS queue FROM queues WHERE paused_at > 0 AND (tenant > ${after.tenant} OR (tenant = ${after.tenant} AND name > ${after.queue})) ORDER BY tenant, name LIMIT ${PAGE}`,
+      );
+      pauses.push(...page);
+      if (page.length < PAGE) break;
+    }
+    return pauses;
   }
 
   async pause(tenant: string, name: string, actor: string): Promise<QueueView> {
@@ -87,43 +107,23 @@ export class Queues {
     );
     const own = found.find((row) => row.tenant === tenant);
     if (own === undefined) throw new NotFound('queue');
-    return this.view(
+    const [depth] = await this.depths.of(tenant, [name]);
+    if (depth === undefined) throw new NotFound('queue');
+    return viewOf(
       own,
       found.find((row) => row.tenant === EVERY_TENANT),
-    );
-  }
-
-  private async view(own: QueueRow, everywhere: QueueRow | undefined): Promise<QueueView> {
-    const pausedBy = own.paused_at > 0 ? own : everywhere !== undefined && everywhere.paused_at > 0 ? everywhere : null;
-    const { depth, oldestQueuedAgeMs } = await this.depth(own.tenant, own.name);
-    return {
-      name: own.name,
-      paused: pausedBy !== null,
-      pausedAt: pausedBy?.paused_at ?? null,
-      pausedBy: pausedBy?.paused_by ?? null,
       depth,
-      countedUpTo: COUNT_MAX,
-      oldestQueuedAgeMs,
-    };
-  }
-
-  /** Counted over the phase index, each phase up to a bound, so that a backlog of millions does not make this slow. */
-  private async depth(tenant: string, name: string): Promise<Pick<QueueView, 'depth' | 'oldestQueuedAgeMs'>> {
-    const { by, now } = this.database.dialect;
-    const lanes = sql`lane IN (${list(LANES.map(laneNumber))})`;
-    const outcomes = await Promise.all(
-      (['waiting', 'unrung', 'live', 'failed'] as const).map((phase) =>
-        this.database.query<{ state: keyof QueueView['depth']; total: number; oldest: number; now: number }>(
-          sql`SELECT state, COUNT(*) AS total, MIN(run_at) AS oldest, ${now} AS now FROM (SELECT state, run_at FROM tasks${by('ix_tasks_phase')} WHERE phase = ${phase} AND queue = ${name} AND ${lanes} AND tenant = ${tenant} LIMIT ${COUNT_MAX}) AS counted GROUP BY state`,
-        ),
-      ),
     );
-    const depth: QueueView['depth'] = { scheduled: 0, queued: 0, running: 0, retrying: 0, failed: 0 };
-    let oldestQueuedAgeMs: number | null = null;
-    for (const row of outcomes.flat()) {
-      depth[row.state] += Number(row.total);
-      if (row.state === 'queued') oldestQueuedAgeMs = Math.max(oldestQueuedAgeMs ?? 0, Number(row.now) - Number(row.oldest));
-    }
-    return { depth, oldestQueuedAgeMs };
   }
+}
+
+function viewOf(own: QueueRow, everywhere: QueueRow | undefined, depth: Depth): QueueView {
+  const pausedBy = own.paused_at > 0 ? own : everywhere !== undefined && everywhere.paused_at > 0 ? everywhere : null;
+  return {
+    name: own.name,
+    paused: pausedBy !== null,
+    pausedAt: pausedBy?.paused_at ?? null,
+    pausedBy: pausedBy?.paused_by ?? null,
+    ...depth,
+  };
 }

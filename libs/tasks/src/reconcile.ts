@@ -8,6 +8,8 @@
  */
 import { list, sql, type Database } from '@app/database';
 import { laneAt, type Doorbell, type Position } from '@app/queue';
+import { databaseNow } from './database-now.js';
+import { queueNames } from './queue-names.js';
 
 const PAGE = 1_000;
 const PAGES_MAX = 100;
@@ -24,6 +26,18 @@ interface RungRow {
   rung_at: number;
 }
 
+/** Where a lane stood, and the database's clock at that moment. */
+interface Standing {
+  position: Position | null;
+  now: number;
+}
+
+interface Look {
+  lanes: Map<string, Standing>;
+  /** Set once the doorbell has not answered. */
+  away: Standing | null;
+}
+
 export class TaskReconciler {
   constructor(
     private readonly database: Database,
@@ -34,22 +48,15 @@ export class TaskReconciler {
 
   /** Looks at every rung, queued task once; returns how many had lost their message. */
   async reconcile(signal: AbortSignal): Promise<number> {
-    const positions = new Map<string, Promise<Position | null>>();
+    const look: Look = { lanes: new Map(), away: null };
     let lost = 0;
     let after: RungRow | null = null;
     for (let page = 0; page < PAGES_MAX && !signal.aborted; page += 1) {
       const rung: RungRow[] = await this.page(after);
-      const now = await this.databaseNow();
       const gone: Buffer[] = [];
       for (const row of rung) {
-        const lane = laneAt(row.lane);
-        const key = `${row.lane} ${row.queue}`;
-        let position = positions.get(key);
-        if (position === undefined) {
-          position = this.doorbell.position(row.queue, lane);
-          positions.set(key, position);
-        }
-        if (this.isLost(row.rung_at, now, await position)) gone.push(row.id);
+        if (signal.aborted) break;
+        if (this.isLost(row.rung_at, await this.standing(look, row))) gone.push(row.id);
       }
       if (gone.length > 0) lost += await this.offer(gone);
       after = rung.at(-1) ?? null;
@@ -60,11 +67,26 @@ export class TaskReconciler {
 
   /** Forgets messages and readers that nobody will finish. Throws where the doorbell is away. */
   async tidy(idleMs: number, signal: AbortSignal): Promise<void> {
-    const known = await this.database.query<{ name: string }>(sql`SELECT DISTINCT name FROM queues ORDER BY name LIMIT 1000`);
-    for (const { name } of known) if (!signal.aborted) await this.doorbell.tidy(name, idleMs);
+    for await (const name of queueNames(this.database)) {
+      if (signal.aborted) return;
+      await this.doorbell.tidy(name, idleMs);
+    }
   }
 
-  private isLost(rungAt: number, now: number, position: Position | null): boolean {
+  /** Each lane is asked for once per look; and after the first that gets no answer, none: a hung doorbell costs its limit once. */
+  private async standing(look: Look, row: RungRow): Promise<Standing> {
+    const key = `${row.lane} ${row.queue}`;
+    const known = look.lanes.get(key) ?? look.away;
+    if (known !== null) return known;
+    const position = await this.doorbell.position(row.queue, laneAt(row.lane));
+    // Both clocks at one moment: a difference taken later would grow with the length of the look.
+    const standing = { position, now: await databaseNow(this.database) };
+    if (position === null) look.away = standing;
+    else look.lanes.set(key, standing);
+    return standing;
+  }
+
+  private isLost(rungAt: number, { position, now }: Standing): boolean {
     // Whatever the door shows: nobody reads that lane, or the message is stuck with somebody. Nothing may wait without a timer.
     if (rungAt < now - this.graceMs * STALE_FACTOR) return true;
     if (position === null || position.length === 0) return rungAt < now - this.graceMs;
@@ -82,11 +104,6 @@ export class TaskReconciler {
     return this.database.query<RungRow>(
       sql`SELECT id, queue, lane, tenant, rung_at FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'queued'${further} ORDER BY queue, lane, tenant, id LIMIT ${PAGE}`,
     );
-  }
-
-  private async databaseNow(): Promise<number> {
-    const [row] = await this.database.query<{ now: number }>(sql`SELECT ${this.database.dialect.now} AS now`);
-    return Number(row?.now);
   }
 
   private async offer(ids: readonly Buffer[]): Promise<number> {

@@ -3,10 +3,11 @@
  * only if every row still matched. Where one did not, or where a verdict would send a task round again (and a cancel may be
  * waiting for it), the careful way locks the rows and decides one by one; what is no longer ours is dropped as `fenced`.
  *
- * While the database is away outcomes are held here and tried again until it is back or the process must go; what is never
+ * An outcome whose row somebody else holds for long leaves its group and is tried by itself, so that it keeps no neighbour
+ * waiting. While the database is away outcomes are held here and tried again until it is back or the process must go; what is never
  * settled runs again elsewhere, which is what a lease is for.
  */
-import { CommitUnknown, DatabaseError, list, sql, type Database, type Transaction } from '@app/database';
+import { CommitUnknown, DatabaseError, list, LockTimeout, sql, type Database, type Transaction } from '@app/database';
 import { TaskRunnerError } from '@app/errors';
 import { pause } from '@app/lifecycle';
 import { NaturalBatch } from './natural-batch.js';
@@ -14,9 +15,12 @@ import type { Ringer } from './ring.js';
 import { move, recordAttempts, setTimers, succeed, type Settlement } from './settle.sql.js';
 
 const GROUPS_IN_FLIGHT = 2;
+const BLOCKED_IN_FLIGHT = 4;
 const GROUP_ROWS_MAX = 200;
 const GROUP_BYTES_MAX = 4 * 1024 * 1024;
 const WAITING_MAX = 20_000;
+/** More than the slots of a worker fill with results of the usual size: an outcome that is refused means that the task runs again. */
+const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 const ROW_BYTES = 200;
 const HOLD_MS_MIN = 100;
 const HOLD_MS_MAX = 2_000;
@@ -33,6 +37,9 @@ class LostRow extends TaskRunnerError {
 
 export class TaskSettler {
   private readonly batch: NaturalBatch<Settlement, Settled>;
+  /** One by one: those whose group met a row that somebody holds. */
+  private readonly blocked: NaturalBatch<Settlement, Settled>;
+  private readonly settling = new Set<Promise<Settled>>();
   private readonly stopped = new AbortController();
 
   constructor(
@@ -41,30 +48,52 @@ export class TaskSettler {
     private readonly unhandledGraceMs: number,
     private readonly onError: (error: unknown) => void,
   ) {
-    this.batch = new NaturalBatch(
-      {
-        inFlightMax: GROUPS_IN_FLIGHT,
-        rowsMax: GROUP_ROWS_MAX,
-        bytesMax: GROUP_BYTES_MAX,
-        waitingMax: WAITING_MAX,
-        bytesOf: ({ verdict }) => ROW_BYTES + (verdict.kind === 'succeeded' ? verdict.result.length : 0),
-      },
-      (settlements) => this.hold(settlements),
-    );
+    const limits = {
+      bytesMax: GROUP_BYTES_MAX,
+      waitingMax: WAITING_MAX,
+      waitingBytesMax: WAITING_BYTES_MAX,
+      bytesOf: ({ verdict }: Settlement) => ROW_BYTES + (verdict.kind === 'succeeded' ? verdict.result.length : 0),
+    };
+    const hold = (settlements: Settlement[]): Promise<(Settled | Error)[]> => this.hold(settlements);
+    this.batch = new NaturalBatch({ ...limits, inFlightMax: GROUPS_IN_FLIGHT, rowsMax: GROUP_ROWS_MAX }, hold);
+    this.blocked = new NaturalBatch({ ...limits, inFlightMax: BLOCKED_IN_FLIGHT, rowsMax: 1 }, hold);
   }
 
-  /** Resolves when the outcome is committed or known to be fenced. Rejects only when `stop` gave up waiting for the database. */
+  /**
+   * Resolves when the outcome is committed or known to be fenced. Rejects when `stop` gave up waiting for the database, or with
+   * Unavailable when too much is held already.
+   */
   settle(settlement: Settlement): Promise<Settled> {
-    return this.batch.add(settlement);
+    const settling = this.settleAtLast(settlement);
+    this.settling.add(settling);
+    const forget = (): void => {
+      this.settling.delete(settling);
+    };
+    settling.then(forget, forget);
+    return settling;
   }
 
   async drained(): Promise<void> {
-    await this.batch.drained();
+    while (this.settling.size > 0) await Promise.allSettled([...this.settling]);
   }
 
   /** Stops waiting for a database that is away: what is held is rejected, and its tasks run again when the lease ends. */
   stop(): void {
     this.stopped.abort();
+  }
+
+  /** With the others first; and where its group met a lock, by itself, in turn with those in the same place. */
+  private async settleAtLast(settlement: Settlement): Promise<Settled> {
+    let batch = this.batch;
+    for (let wait = HOLD_MS_MIN; ; wait = Math.min(HOLD_MS_MAX, wait * 2)) {
+      try {
+        return await batch.add(settlement);
+      } catch (error) {
+        if (!(error instanceof LockTimeout) || this.stopped.signal.aborted) throw error;
+        if (batch === this.blocked) await pause(wait, this.stopped.signal);
+        batch = this.blocked;
+      }
+    }
   }
 
   private async hold(settlements: Settlement[]): Promise<(Settled | Error)[]> {
@@ -74,6 +103,7 @@ export class TaskSettler {
       } catch (error) {
         if (!(error instanceof TaskRunnerError) || error.kind !== 'unavailable' || this.stopped.signal.aborted) throw error;
         this.onError(error);
+        if (error instanceof LockTimeout) throw error;
         await pause(wait, this.stopped.signal);
       }
     }

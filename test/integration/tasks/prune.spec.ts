@@ -2,7 +2,7 @@
 import { expect, it } from '@jest/globals';
 import { sql } from '@app/database';
 import { idBytes, TASK_STATES, type TaskView } from '@app/tasks';
-import { bytesOf, keyed, RETENTION, type Store } from '../../support/store.js';
+import { bytesOf, keyed, OOPS, RETENTION, type Store } from '../../support/store.js';
 import { taskIn } from '../../support/store-states.js';
 import { onEveryStore } from '../../support/store-suite.js';
 
@@ -159,6 +159,36 @@ onEveryStore('pruning', (current) => {
     await store.prunerOf().prune();
     expect(await store.canceller.requestedOf(worker)).toEqual([bytesOf(slow!.id)]);
     expect(TASK_STATES).toContain((await store.row(slow!.id)).state);
+  });
+});
+
+onEveryStore('pruning requests to cancel', (current) => {
+  it('keeps one that was made for the next round, after the look and before the deletion', async () => {
+    const store = current();
+    const [worker, other] = [await store.hire(), await store.hire()];
+    const added = await store.addMany(2);
+    for (const { id } of added) {
+      const claimed = await store.claim(worker, id);
+      await store.canceller.cancel('acme', id, 'someone');
+      await store.settle(worker, claimed, { kind: 'failed', reason: 'permanent_error', error: OOPS, timedOut: false });
+      // What a worker without this step would leave behind.
+      await store.raw.execute(
+        sql`INSERT INTO cancel_requests (task_id, worker_id, requested_at, requested_by) VALUES (${bytesOf(id)}, ${worker}, 1, 'someone')`,
+      );
+    }
+    const [again, over] = added.map(({ id }) => id);
+    // First it forgets workers.
+    store.database.interrupt(['execute'], () => Promise.resolve());
+    store.database.interrupt(['execute', 'transaction'], async () => {
+      await store.raw.execute(
+        sql`UPDATE tasks SET state = 'running', phase = 'live', ended = 'none', reason = 'none', finished_at = 0, worker_id = ${other}, attempt = 2 WHERE id = ${bytesOf(again!)}`,
+      );
+      await store.raw.execute(sql`UPDATE cancel_requests SET worker_id = ${other} WHERE task_id = ${bytesOf(again!)}`);
+    });
+    const pruner = store.prunerOf();
+    await pruner.prune();
+    expect(await store.canceller.requestedOf(other)).toEqual([bytesOf(again!)]);
+    expect(await store.count(sql`cancel_requests WHERE task_id = ${bytesOf(over!)}`)).toBe(0);
   });
 });
 

@@ -1,10 +1,19 @@
 /** Queues as a tenant sees them, and the register of workers. */
 import { expect, it } from '@jest/globals';
-import { sql } from '@app/database';
+import { rows, sql } from '@app/database';
 import { NotFound } from '@app/errors';
 import { idText, TASK_STATES } from '@app/tasks';
+import type { Store } from '../../support/store.js';
 import { taskIn } from '../../support/store-states.js';
 import { onEveryStore } from '../../support/store-suite.js';
+
+const nameOf = (index: number): string => `q${String(index).padStart(5, '0')}`;
+
+/** Queues that the tenant has used before. */
+async function addQueues(store: Store, tenant: string, count: number): Promise<void> {
+  const table = Array.from({ length: count }, (_, index) => [tenant, nameOf(index), 0, '', 1]);
+  await store.raw.execute(sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES ${rows(table)}`);
+}
 
 onEveryStore('queues', (current) => {
   it('count each state over all lanes, and nothing that has ended well', async () => {
@@ -79,6 +88,50 @@ onEveryStore('queues', (current) => {
     await store.add({ queue: 'a' });
     await store.add({ queue: 'a', tenant: 'other' });
     expect(await store.queues.names()).toEqual(['a', 'b']);
+  });
+
+  it('are all told of, 1,000 of them, without crowding out anybody else', async () => {
+    const store = current();
+    await addQueues(store, 'acme', 1_000);
+    await store.queues.pauseEverywhere('q00999', 'root');
+    await store.addMany(3, { queue: 'q00001' });
+    await store.add({ queue: 'q00999', delayMs: 60_000 });
+    store.database.reset();
+    const [list, again] = await Promise.all([store.queues.list('acme'), store.queues.list('acme')]);
+    expect(again).toHaveLength(1_000);
+    expect(list.map(({ name }) => name)).toEqual(Array.from({ length: 1_000 }, (_, index) => nameOf(index)));
+    expect(list[1]).toMatchObject({ paused: false, depth: { queued: 3, scheduled: 0 }, oldestQueuedAgeMs: expect.any(Number) });
+    expect(list[2]).toMatchObject({ paused: false, depth: { queued: 0 }, oldestQueuedAgeMs: null });
+    expect(list[999]).toMatchObject({ paused: true, pausedBy: 'root', depth: { scheduled: 1 } });
+    expect(store.database.busiest).toBeLessThanOrEqual(4);
+    expect(store.database.counts.query).toBeLessThanOrEqual(400);
+  });
+
+  it('count no further than they say: each phase of each queue, and less far where there are many', async () => {
+    const store = current();
+    await addQueues(store, 'acme', 1_000);
+    const [first] = await store.queues.list('acme');
+    const { countedUpTo } = first!;
+    expect(countedUpTo).toBe(1_000);
+    store.doorbell.window = 'shut';
+    await store.addMany(countedUpTo + 50, { queue: nameOf(0) });
+    await store.add({ queue: nameOf(1) });
+    const [deep, shallow] = await store.queues.list('acme');
+    expect([deep!.depth.queued, shallow!.depth.queued]).toEqual([countedUpTo, 1]);
+  });
+
+  it('are all named and all paused, beyond 1,000 of them', async () => {
+    const store = current();
+    await addQueues(store, 'acme', 2_345);
+    await addQueues(store, 'other', 1_500);
+    const names = Array.from({ length: 2_345 }, (_, index) => nameOf(index));
+    expect(await store.queues.names()).toEqual(names);
+    await store.raw.execute(sql`UPDATE queues SET paused_at = 1, paused_by = 'x'`);
+    await store.queues.pauseEverywhere('q00007', 'root');
+    const pauses = await store.queues.pauses();
+    expect(pauses).toHaveLength(3_846);
+    expect(pauses.filter(({ tenant }) => tenant === 'acme').map(({ queue }) => queue)).toEqual(names);
+    expect(pauses[0]).toEqual({ tenant: '*', queue: 'q00007' });
   });
 });
 

@@ -1,6 +1,6 @@
 /** A queued task whose message is lost is found and offered again; one whose message is still on its way is left alone. */
 import { expect, it } from '@jest/globals';
-import { sql } from '@app/database';
+import { rows, sql } from '@app/database';
 import type { DoorbellReader } from '@app/queue';
 import { bytesOf, RECONCILE_GRACE_MS, type Store } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
@@ -113,6 +113,33 @@ onEveryStore('reconciling', (current) => {
     expect(await store.reconciler.reconcile(going)).toBe(3);
   });
 
+  it('asks a doorbell that does not answer once per look, and not once per lane', async () => {
+    const store = current();
+    const names = Array.from({ length: 20 }, newQueue);
+    for (const queue of names) await addRung(store, queue, 1);
+    for (const queue of names) await age(store, queue, RECONCILE_GRACE_MS + 5_000);
+    store.doorbell.away = true;
+    expect(await store.reconciler.reconcile(going)).toBe(20);
+    expect(store.doorbell.asked).toBe(1);
+    store.doorbell.away = false;
+    expect(await store.reconciler.reconcile(going)).toBe(0);
+  });
+
+  it('compares each lane by the clocks of the moment it was asked, however long the look goes on', async () => {
+    const store = current();
+    const queue = newQueue();
+    await addRung(store, queue, 1_500);
+    const rungAt = await store.now();
+    await store.raw.execute(sql`UPDATE tasks SET rung_at = ${rungAt}`);
+    // All were rung when the message was that was delivered last, and the door's clock is the database's.
+    store.doorbell.standing = { length: 1_500, now: rungAt, lastDeliveredAt: rungAt };
+    const atOnce = (): Promise<void> => Promise.resolve();
+    const later = (): Promise<unknown> => until(async () => (await store.now()) > rungAt + 2_500, { what: 'the clock to go on' });
+    for (const wait of [atOnce, atOnce, later]) store.database.interrupt(['query'], wait);
+    expect(await store.reconciler.reconcile(going)).toBe(0);
+    expect(await offered(store)).toBe(0);
+  });
+
   it('measures the difference of the clocks and allows for a little more', async () => {
     const store = current();
     const queue = newQueue();
@@ -173,5 +200,15 @@ onEveryStore('reconciling', (current) => {
     await store.reconciler.tidy(0, going);
     if (store.backend.name !== 'sqlite') expect(await store.doorbell.position(queue, 'normal')).toMatchObject({ length: 0 });
     expect(await store.reconciler.reconcile(going)).toBe(0);
+  });
+
+  it('tidies every queue there is, also beyond 1,000', async () => {
+    const store = current();
+    const names = Array.from({ length: 1_100 }, (_, index) => `n${String(index).padStart(4, '0')}`);
+    await store.raw.execute(
+      sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES ${rows(names.map((name) => ['acme', name, 0, '', 1]))}`,
+    );
+    await store.reconciler.tidy(60_000, going);
+    expect(store.doorbell.tidied).toEqual(names);
   });
 });

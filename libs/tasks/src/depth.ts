@@ -1,0 +1,96 @@
+/**
+ * How deep queues are, counted over the phase index: each phase of each queue up to a bound, so that a backlog of millions does
+ * not make this slow. Where many queues are asked for, the bound is lower, so that the rows read do not grow with them, and
+ * small queues share a statement; no statement reads more than one queue's phase may have. Whoever asks, and however many ask
+ * at once, few statements are under way: a list of queues must not take the connections that tasks need.
+ */
+import { join, list, sql, type Database, type Sql } from '@app/database';
+import { Unavailable } from '@app/errors';
+import { laneNumber, LANES } from '@app/queue';
+import type { QueueView } from './task.js';
+
+/** The furthest a phase of a queue is counted, and the most rows that one statement reads. */
+const COUNT_MAX = 100_000;
+/** The least far, however many queues there are. */
+const COUNT_MIN = 1_000;
+/** How many rows of one phase are read for all queues of a call together, unless COUNT_MIN asks for more. */
+const ROWS_MAX = 1_000_000;
+const QUEUES_PER_STATEMENT = 50;
+const STATEMENTS_IN_FLIGHT = 2;
+const WAITING_MAX = 500;
+const PHASES = ['waiting', 'unrung', 'live', 'failed'] as const;
+const NO_TASKS: QueueView['depth'] = { scheduled: 0, queued: 0, running: 0, retrying: 0, failed: 0 };
+
+export type Depth = Pick<QueueView, 'depth' | 'countedUpTo' | 'oldestQueuedAgeMs'>;
+
+interface CountRow {
+  place: number;
+  state: keyof QueueView['depth'];
+  total: number;
+  oldest: number;
+  now: number;
+}
+
+export class QueueDepths {
+  private inFlight = 0;
+  private waiting: (() => void)[] = [];
+
+  constructor(private readonly database: Database) {}
+
+  /** One for each name, in their order. Throws Unavailable where too many ask at once. */
+  async of(tenant: string, names: readonly string[]): Promise<Depth[]> {
+    const countedUpTo = Math.min(COUNT_MAX, Math.max(COUNT_MIN, Math.floor(ROWS_MAX / Math.max(1, names.length))));
+    const depths = names.map((): Depth => ({ depth: { ...NO_TASKS }, countedUpTo, oldestQueuedAgeMs: null }));
+    const statements = this.statements(tenant, names, countedUpTo);
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let statement = statements[next++]; statement !== undefined; statement = statements[next++]) {
+        for (const row of await this.inTurn(statement)) add(depths, row);
+      }
+    };
+    await Promise.all(Array.from({ length: STATEMENTS_IN_FLIGHT }, work));
+    return depths;
+  }
+
+  /** `place` is the number of the queue in `names`. */
+  private statements(tenant: string, names: readonly string[], countedUpTo: number): Sql[] {
+    const { by, now } = this.database.dialect;
+    const lanes = sql`lane IN (${list(LANES.map(laneNumber))})`;
+    const share = Math.min(QUEUES_PER_STATEMENT, Math.max(1, Math.floor(COUNT_MAX / countedUpTo)));
+    const statements: Sql[] = [];
+    for (let from = 0; from < names.length; from += share) {
+      for (const phase of PHASES) {
+        const parts = names
+          .slice(from, from + share)
+          .map(
+            (name, index) =>
+              sql`SELECT ${from + index} AS place, state, COUNT(*) AS total, MIN(run_at) AS oldest, ${now} AS now FROM (SELECT state, run_at FROM tasks${by('ix_tasks_phase')} WHERE phase = ${phase} AND queue = ${name} AND ${lanes} AND tenant = ${tenant} LIMIT ${countedUpTo}) AS counted GROUP BY state`,
+          );
+        statements.push(join(parts, ' UNION ALL '));
+      }
+    }
+    return statements;
+  }
+
+  private async inTurn(statement: Sql): Promise<CountRow[]> {
+    if (this.inFlight >= STATEMENTS_IN_FLIGHT) {
+      if (this.waiting.length >= WAITING_MAX) throw new Unavailable('Too many ask for the depth of queues. Repeat the request shortly.');
+      // Whoever ends hands its place on, so the number in flight stays as it is.
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    } else this.inFlight += 1;
+    try {
+      return await this.database.query<CountRow>(statement);
+    } finally {
+      const next = this.waiting.shift();
+      if (next === undefined) this.inFlight -= 1;
+      else next();
+    }
+  }
+}
+
+function add(depths: readonly Depth[], row: CountRow): void {
+  const depth = depths[Number(row.place)];
+  if (depth === undefined) return;
+  depth.depth[row.state] += Number(row.total);
+  if (row.state === 'queued') depth.oldestQueuedAgeMs = Math.max(depth.oldestQueuedAgeMs ?? 0, Number(row.now) - Number(row.oldest));
+}
