@@ -8,7 +8,7 @@ import { ColdConnection } from './cold-pool.js';
 import { describe, driverErrorOf } from './failures.js';
 
 /** Named locks are the whole server's, so the name carries the database; 64 characters at most. */
-const LOCK = `CONCAT('taskrunnerx.', MD5(DATABASE()))`;
+const LOCK = `CONCAT('taskrunnerx.', LEFT(SHA2(DATABASE(), 256), 40))`;
 const LOCK_WAIT_SECONDS = 60;
 
 /**

@@ -78,7 +78,7 @@ describe.each(backends())('the migrations on $name', (backend: Backend) => {
     it('wait for another process longer than a statement may run', async () => {
       const url = await backend.databaseUrl();
       const other = await opened.raw(url);
-      await other.query(`SELECT GET_LOCK(CONCAT('taskrunnerx.', MD5(DATABASE())), 0)`);
+      await other.query(`SELECT GET_LOCK(CONCAT('taskrunnerx.', LEFT(SHA2(DATABASE(), 256), 40)), 0)`);
       const { dataSource } = await opened.open(url);
       const migrating = migrate(dataSource);
       const isOver = migrating.then(
@@ -88,7 +88,7 @@ describe.each(backends())('the migrations on $name', (backend: Backend) => {
       const longerMs = LIMITS.statementTimeoutMs + 500;
       const still = new Promise((resolve) => setTimeout(resolve, longerMs, 'still waiting'));
       expect(await Promise.race([isOver, still])).toBe('still waiting');
-      await other.query(`SELECT RELEASE_LOCK(CONCAT('taskrunnerx.', MD5(DATABASE())))`);
+      await other.query(`SELECT RELEASE_LOCK(CONCAT('taskrunnerx.', LEFT(SHA2(DATABASE(), 256), 40)))`);
       expect(await migrating).toEqual(all(dataSource));
     });
 
