@@ -6,7 +6,7 @@
  * until the database says which of them we hold; meanwhile nothing else is read. Held tasks run, the others are claimed again.
  */
 import { Inject, Injectable } from '@nestjs/common';
-import { Drain, pause } from '@app/lifecycle';
+import { Drain, pause, Turns } from '@app/lifecycle';
 import { EVERY_TENANT, Queues, Ringer, TaskClaimer, type Backlog, type ClaimedTask, type Pause } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
@@ -21,7 +21,7 @@ const AWAY_MS_MAX = 2_000;
 export class Intake {
   private paused = new Set<string>();
   private away = false;
-  private last: Promise<void> = Promise.resolve();
+  private readonly turns = new Turns();
 
   constructor(
     @Inject(Slots) readonly slots: Slots,
@@ -121,12 +121,7 @@ export class Intake {
    * start it a second time; so each claim's tasks are registered before the next claim is sent.
    */
   private async oneAtATime<T>(claim: () => Promise<T>): Promise<T> {
-    const turn = this.last.then(claim);
-    this.last = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    return turn;
+    return this.turns.take(claim);
   }
 
   private start(worker: Buffer, claimed: readonly ClaimedTask[], reserved: number): number {

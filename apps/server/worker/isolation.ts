@@ -5,6 +5,7 @@
  * in company, where a crash proves little and counts only towards a higher limit.
  */
 import { Injectable } from '@nestjs/common';
+import { Turns } from '@app/lifecycle';
 
 /** How many suspects may wait here for their turn; further ones are given back, for other workers. */
 const WAITING_MAX = 4;
@@ -12,7 +13,7 @@ const WAITING_MAX = 4;
 @Injectable()
 export class Isolation {
   private inside = 0;
-  private last: Promise<void> = Promise.resolve();
+  private readonly turns = new Turns();
   private waitingForOpen: (() => void)[] = [];
 
   /** Whether a suspect waits or runs, so that nothing else may start. */
@@ -27,13 +28,8 @@ export class Isolation {
   /** Runs `work` when every suspect before it is done. */
   async alone<T>(work: () => Promise<T>): Promise<T> {
     this.inside += 1;
-    const turn = this.last.then(work);
-    this.last = turn.then(
-      () => undefined,
-      () => undefined,
-    );
     try {
-      return await turn;
+      return await this.turns.take(work);
     } finally {
       this.inside -= 1;
       if (!this.closed) for (const open of this.waitingForOpen.splice(0)) open();

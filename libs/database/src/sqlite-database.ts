@@ -5,6 +5,7 @@
  */
 import type { DataSource, EntityManager } from 'typeorm';
 import { Unavailable } from '@app/errors';
+import { Turns } from '@app/lifecycle';
 import { Database, type Outcome, type Row, type Transaction } from './database.js';
 import { dialectOf, type Dialect } from './dialect.js';
 import { describe, driverErrorOf } from './failures.js';
@@ -15,7 +16,7 @@ const WAITING_MAX = 10_000;
 
 export class SqliteDatabase extends Database {
   readonly dialect: Dialect = dialectOf('sqlite');
-  private last: Promise<void> = Promise.resolve();
+  private readonly turns = new Turns();
   private waiting = 0;
   private closed = false;
 
@@ -99,13 +100,8 @@ export class SqliteDatabase extends Database {
     if (this.closed) throw new Unavailable('The database is closed; this process is stopping.');
     if (this.waiting >= WAITING_MAX) throw new Unavailable('The database is busy. Repeat the request shortly.');
     this.waiting += 1;
-    const turn = this.last.then(work);
-    this.last = turn.then(
-      () => undefined,
-      () => undefined,
-    );
     try {
-      return await turn;
+      return await this.turns.take(work);
     } catch (error) {
       throw describe(driverErrorOf(error));
     } finally {

@@ -5,3 +5,4 @@ export { Loop, NodeTimers, type LoopOptions, type LoopReport, type Timers } from
 export { Loops } from './loops.js';
 export { LifecycleModule } from './lifecycle.module.js';
 export { Shutdown, STAGES, type Stage } from './shutdown.js';
+export { Turns } from './turns.js';
