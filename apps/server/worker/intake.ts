@@ -10,9 +10,9 @@ import { Drain, pause, Turns } from '@app/lifecycle';
 import { EVERY_TENANT, Queues, Ringer, TaskClaimer, type Backlog, type ClaimedTask, type Pause } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
-import { Isolation } from './isolation.js';
 import { Lease } from './lease.js';
 import { Slots } from './slots.js';
+import { Suspects } from './suspects.js';
 
 const AWAY_MS_MIN = 100;
 const AWAY_MS_MAX = 2_000;
@@ -30,7 +30,7 @@ export class Intake {
     @Inject(Queues) private readonly queues: Queues,
     @Inject(Ringer) private readonly ringer: Ringer,
     @Inject(Executor) private readonly executor: Executor,
-    @Inject(Isolation) private readonly isolation: Isolation,
+    @Inject(Suspects) private readonly suspects: Suspects,
     @Inject(Drain) private readonly drain: Drain,
     @Inject(Logger) private readonly logger: Logger,
   ) {}
@@ -38,7 +38,7 @@ export class Intake {
   /** Whether the next read makes sense: a slot is free, the lease holds, the database answers, and no suspect is at work. */
   async ready(signal: AbortSignal): Promise<boolean> {
     await this.slots.whenFree(signal);
-    if (this.lease.held && !this.away && !this.isolation.closed) return !signal.aborted;
+    if (this.lease.held && !this.away && !this.suspects.closed) return !signal.aborted;
     await pause(AWAY_MS_MIN, signal);
     return false;
   }

@@ -184,7 +184,7 @@ export class Lease {
   private async renew(): Promise<void> {
     this.logger.error({ workerId: idText(this.id) }, 'This worker was declared lost; it drops what it holds and registers anew.');
     const lost = this.id;
-    const held = this.executor.ids;
+    const held = this.executor.takeHeld();
     this.executor.stopAll('gone');
     await this.stopBeating();
     await this.insist(() => this.workers.survive(lost, held));

@@ -8,11 +8,12 @@ import { list, sql } from '@app/database';
 import { Loops, Shutdown } from '@app/lifecycle';
 import { HandlerRegistry, type TaskContext } from '@app/handlers';
 import { createLogger } from '@app/telemetry';
+import { Attempts } from '../../../apps/server/worker/attempt.js';
 import { Audit } from '../../../apps/server/worker/audit.js';
 import { Executor } from '../../../apps/server/worker/executor.js';
 import { Intake } from '../../../apps/server/worker/intake.js';
-import { Isolation } from '../../../apps/server/worker/isolation.js';
 import { Slots } from '../../../apps/server/worker/slots.js';
+import { Suspects } from '../../../apps/server/worker/suspects.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { bytesOf } from '../../support/store.js';
 import { until } from '../../support/until.js';
@@ -73,9 +74,10 @@ onEveryStore('the intake', (current) => {
     );
     lease = { id: await store.hire(), held: true };
     slots = new Slots(config);
-    const isolation = new Isolation();
-    executor = new Executor(config, registry, store.settler, store.workers, isolation, store.progress, new Shutdown(), logger);
-    intake = new Intake(slots, lease, store.claimer, store.queues, store.ringer, executor, isolation, store.drain, logger);
+    const suspects = new Suspects();
+    const attempts = new Attempts(config, store.settler, store.progress, logger);
+    executor = new Executor(config, registry, store.settler, attempts, store.workers, suspects, new Shutdown(), logger);
+    intake = new Intake(slots, lease, store.claimer, store.queues, store.ringer, executor, suspects, store.drain, logger);
   });
 
   afterEach(async () => {
@@ -160,6 +162,22 @@ onEveryStore('the intake', (current) => {
     release();
     await succeeded([id]);
     expect((await store.attempts(id)).map(({ outcome }) => outcome)).toEqual(['lost', 'succeeded']);
+  });
+
+  it('names what came too late when its worker is asked what it held, so that nobody is blamed for a crash that was none', async () => {
+    const store = current();
+    const [task] = await store.addMany(1, { name: 'gated' });
+    const id = task?.id ?? '';
+    await take([id]);
+    await until(() => runs.length === 1, { what: 'the handler to start' });
+    await store.bury(lease.id);
+    await store.sweeper.takeBack();
+    expect(await store.row(id)).toMatchObject({ state: 'queued', crashes: 1 });
+    release();
+    await until(() => executor.count === 0, { what: 'the outcome to be fenced' });
+    await store.workers.survive(lease.id, executor.takeHeld());
+    expect(await store.row(id)).toMatchObject({ state: 'queued', crashes: 0 });
+    expect(executor.takeHeld()).toEqual([]);
   });
 
   it('finds what can run behind what has expired', async () => {

@@ -11,7 +11,7 @@ import { Turns } from '@app/lifecycle';
 const WAITING_MAX = 4;
 
 @Injectable()
-export class Isolation {
+export class Suspects {
   private inside = 0;
   private readonly turns = new Turns();
   private waitingForOpen: (() => void)[] = [];

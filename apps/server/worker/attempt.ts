@@ -1,0 +1,107 @@
+/**
+ * One attempt, step by step: set the clocks, run the handler, stop it if something asks, classify what it did, settle. Whoever
+ * calls decides when and beside what it runs; here is only what happens to one task.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import { Config } from '@app/config';
+import type { HandlerDefinition } from '@app/handlers';
+import { TaskProgressWriter, TaskSettler, type ClaimedTask, type Verdict } from '@app/tasks';
+import { Logger } from '@app/telemetry';
+import { makeContext } from './attempt-context.js';
+import { effectiveRetry, type RetryDefaults } from './backoff.js';
+import { classify, type Ending, type StopReason } from './classify.js';
+import type { Held, StopOrder } from './held.js';
+import { Grace, runHandler } from './run-handler.js';
+
+/** How many outcomes that came too late are remembered, until their worker is told that it was lost. */
+const FENCED_MAX = 10_000;
+
+/** An attempt that is over; `leftover` is the handler that goes on although it was told to stop. */
+export interface Over {
+  leftover: Promise<unknown> | null;
+}
+
+@Injectable()
+export class Attempts {
+  private fenced: Buffer[] = [];
+
+  constructor(
+    @Inject(Config) private readonly config: Config,
+    @Inject(TaskSettler) private readonly settler: TaskSettler,
+    @Inject(TaskProgressWriter) private readonly progress: TaskProgressWriter,
+    @Inject(Logger) private readonly logger: Logger,
+  ) {}
+
+  /** Tasks whose outcome came too late, since this was last asked: their worker was thought dead, and was not. */
+  takeFenced(): Buffer[] {
+    return this.fenced.splice(0);
+  }
+
+  async execute(held: Held, handler: HandlerDefinition): Promise<Over> {
+    const { worker, task } = held;
+    if (held.stopped === 'gone') return { leftover: null };
+    if (held.stopped !== null) {
+      await this.settle(worker, task, this.verdictOf({ kind: 'ignored' }, held.stopped, task, handler, 0));
+      return { leftover: null };
+    }
+    const { timeoutMs, deadlineFirst } = this.limitOf(task, handler);
+    const abort = new AbortController();
+    const grace = new Grace(this.config.workerAbortGraceMs);
+    let stopped: StopOrder | null = null;
+    const stop = (order: StopOrder): void => {
+      // The first reason counts, except that a lost lease takes away the right to write whatever came before.
+      if (stopped === null || order === 'gone') stopped = order;
+      const name = order === 'timeout' || order === 'deadline' ? 'TimeoutError' : 'AbortError';
+      abort.abort(new DOMException(`The attempt was stopped: ${order}.`, name));
+      grace.begin();
+    };
+    held.stop = stop;
+    const timer = setTimeout(stop, timeoutMs, deadlineFirst ? 'deadline' : 'timeout');
+    const { context, end } = makeContext(task, {
+      signal: abort.signal,
+      deadline: new Date(task.startedAt + timeoutMs),
+      logger: this.logger,
+      write: async (fraction, message) => {
+        await this.progress.write(worker, task, fraction, message);
+      },
+    });
+    const work = runHandler(handler, task, context);
+    const ending = await Promise.race([work, grace.over]);
+    clearTimeout(timer);
+    grace.end();
+    end();
+    const order = stopped as StopOrder | null;
+    const leftover = ending.kind === 'ignored' ? work : null;
+    // If the lease is not mine, I do not write.
+    if (order === 'gone') return { leftover };
+    await this.settle(worker, task, this.verdictOf(ending, order, task, handler, timeoutMs));
+    return { leftover };
+  }
+
+  async settle(worker: Buffer, task: ClaimedTask, verdict: Verdict): Promise<void> {
+    const settled = await this.settler.settle({ worker, task, verdict });
+    if (settled === 'settled') {
+      this.logger.debug({ name: task.name, verdict: verdict.kind }, 'An attempt is recorded.');
+      return;
+    }
+    if (this.fenced.push(task.bytes) > FENCED_MAX) this.fenced.shift();
+    this.logger.warn({ verdict: verdict.kind }, 'An outcome came too late and was not recorded: the task is no longer held here.');
+  }
+
+  private verdictOf(ending: Ending, reason: StopReason | null, task: ClaimedTask, handler: HandlerDefinition, timeoutMs: number): Verdict {
+    const retry = effectiveRetry(task, handler.retry, this.retryDefaults());
+    return classify(ending, reason, { task, retry, resultBytesMax: this.config.resultMaxBytes, timeoutMs, random: Math.random() });
+  }
+
+  /** The shorter of the attempt's own timeout and what is left of the task's life, both in ms from the claim. */
+  private limitOf(task: ClaimedTask, handler: HandlerDefinition): { timeoutMs: number; deadlineFirst: boolean } {
+    const own = task.timeoutMs > 0 ? task.timeoutMs : (handler.timeoutMs ?? this.config.taskTimeoutMs);
+    const left = task.deadlineAt > 0 ? Math.max(0, task.deadlineAt - task.startedAt) : Number.POSITIVE_INFINITY;
+    return { timeoutMs: Math.min(own, left), deadlineFirst: left < own };
+  }
+
+  private retryDefaults(): RetryDefaults {
+    const { retryMaxAttempts, retryBackoff, retryBaseMs, retryMaxMs, retryJitter } = this.config;
+    return { maxAttempts: retryMaxAttempts, backoff: retryBackoff, baseMs: retryBaseMs, maxMs: retryMaxMs, jitter: retryJitter };
+  }
+}
