@@ -36,7 +36,9 @@ const RULES: Readonly<Record<string, Sql>> = {
     UNION ALL SELECT task_id FROM timers WHERE task_id NOT IN (SELECT id FROM tasks)
     UNION ALL SELECT task_id FROM task_tags WHERE task_id NOT IN (SELECT id FROM tasks)
     UNION ALL SELECT task_id FROM task_progress WHERE task_id NOT IN (SELECT id FROM tasks)
-    UNION ALL SELECT task_id FROM cancel_requests WHERE task_id NOT IN (SELECT id FROM tasks)`,
+    UNION ALL SELECT task_id FROM cancel_requests WHERE task_id NOT IN (SELECT id FROM tasks)
+    UNION ALL SELECT task_id FROM task_events WHERE task_id NOT IN (SELECT id FROM tasks)
+    UNION ALL SELECT task_id FROM task_checkpoints WHERE task_id NOT IN (SELECT id FROM tasks)`,
 };
 
 /** The rules that are broken, each with the rows that break it. */

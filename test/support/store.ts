@@ -13,6 +13,7 @@ import {
   Ringer,
   TASK_ENTITIES,
   TaskCanceller,
+  TaskCheckpoints,
   TaskClaimer,
   TaskExpirer,
   TaskIds,
@@ -20,6 +21,7 @@ import {
   TaskPromoter,
   TaskReader,
   TaskReconciler,
+  TaskResources,
   TaskRetrier,
   TaskSettler,
   TaskSubmitter,
@@ -52,7 +54,22 @@ export const RETENTION = {
   workersMs: 24 * HOUR_MS,
 };
 
-const TABLES = ['tasks', 'attempts', 'timers', 'idempotency_keys', 'task_tags', 'task_progress', 'cancel_requests', 'workers', 'queues'];
+const TABLES = [
+  'tasks',
+  'attempts',
+  'timers',
+  'idempotency_keys',
+  'task_tags',
+  'task_progress',
+  'cancel_requests',
+  'workers',
+  'queues',
+  'task_events',
+  'task_checkpoints',
+  'task_resources',
+  'audit_entries',
+  'bulk_operations',
+];
 
 /** A clock that stands still until it is moved. */
 export class ManualClock extends Clock {
@@ -188,6 +205,8 @@ export async function openStore(backend: Backend) {
     waiter: new TaskWaiter(database, reader, drain),
     queues: new Queues(database),
     progress: new TaskProgressWriter(database),
+    checkpoints: new TaskCheckpoints(database),
+    resources: new TaskResources(database, new TaskIds(new SystemClock())),
     prunerOf: () => new HistoryPruner(database, RETENTION),
 
     row,

@@ -2,26 +2,31 @@
  * What a handler is given besides its payload. Progress is written at most every quarter second; what comes faster replaces
  * what has not been written yet, so a handler may report as often as it likes.
  */
-import type { HandlerLogger, TaskContext } from '@app/handlers';
+import { DeferError, type HandlerLogger, type HeldResource, type TaskContext } from '@app/handlers';
 import type { ClaimedTask } from '@app/tasks';
 import type { Logger } from '@app/telemetry';
+import type { Desk, FoundResource, Inheritance } from './desk.js';
 
 const PROGRESS_EVERY_MS = 250;
 const MESSAGE_LENGTH_MAX = 500;
-
-export type WriteProgress = (fraction: number, message: string) => Promise<void>;
 
 export interface ContextOptions {
   /** Tells the handler to stop. */
   signal: AbortSignal;
   deadline: Date;
-  logger: Logger;
-  write: WriteProgress;
+  logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+  desk: Desk;
+  inherited: Inheritance;
 }
 
+/** What a context says of its task; the rest of the claim stays with the worker. */
+export type TaskFacts = Pick<ClaimedTask, 'id' | 'name' | 'queue' | 'tenant' | 'attempt' | 'failures'>;
+
 /** `end` is to be called when the attempt is over, whatever the handler does: nothing is written for it afterwards. */
-export function makeContext(task: ClaimedTask, options: ContextOptions): { context: TaskContext; end: () => void } {
-  const reports = new Reports(options.write);
+export function makeContext(task: TaskFacts, options: ContextOptions): { context: TaskContext; end: () => void } {
+  const { desk, inherited } = options;
+  const reports = new Reports(desk);
+  const held = (found: FoundResource): HeldResource => ({ kind: found.kind, ref: found.ref, release: () => desk.release(found.id) });
   const context: TaskContext = {
     id: task.id,
     name: task.name,
@@ -35,6 +40,14 @@ export function makeContext(task: ClaimedTask, options: ContextOptions): { conte
     signal: options.signal,
     logger: handlerLogger(options.logger),
     progress: (fraction, message = '') => reports.add(fraction, message),
+    lastCheckpoint: inherited.lastCheckpoint === null ? null : (JSON.parse(inherited.lastCheckpoint) as unknown),
+    checkpoint: (data) => desk.checkpoint(data),
+    snooze: (delayMs) => {
+      throw new DeferError(delayMs);
+    },
+    registerResource: async (kind, ref) => held(await desk.register(kind, ref)),
+    resources: inherited.resources.map(held),
+    primaryError: inherited.primaryError,
   };
   return {
     context,
@@ -50,7 +63,7 @@ class Reports {
   private latest: [number, string] | null = null;
   private over = false;
 
-  constructor(private readonly write: WriteProgress) {}
+  constructor(private readonly desk: Pick<Desk, 'progress'>) {}
 
   async add(fraction: number, message: string): Promise<void> {
     if (this.over) return;
@@ -83,12 +96,12 @@ class Reports {
 
   /** A report is a courtesy: one that fails is followed by another, or by the outcome, and fails no attempt. */
   private async send(fraction: number, text: string): Promise<void> {
-    await this.write(fraction, text).catch(() => undefined);
+    await this.desk.progress(fraction, text).catch(() => undefined);
   }
 }
 
 /** Handlers write a message first, like everybody else's loggers; ours wants the fields first. */
-function handlerLogger(logger: Logger): HandlerLogger {
+function handlerLogger(logger: ContextOptions['logger']): HandlerLogger {
   return {
     debug: (message, fields = {}) => {
       logger.debug(fields, message);

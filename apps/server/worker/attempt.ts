@@ -5,12 +5,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
 import type { HandlerDefinition } from '@app/handlers';
-import { TaskProgressWriter, TaskSettler, type ClaimedTask, type Verdict } from '@app/tasks';
+import { TaskSettler, type ClaimedTask, type Verdict } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { makeContext } from './attempt-context.js';
 import { effectiveRetry, type RetryDefaults } from './backoff.js';
 import { classify, type Ending, type StopReason } from './classify.js';
+import { NOTHING_INHERITED, type Inheritance } from './desk.js';
 import type { Held, StopOrder } from './held.js';
+import { Desks } from './local-desk.js';
 import { Grace, runHandler } from './run-handler.js';
 
 /** How many outcomes that came too late are remembered, until their worker is told that it was lost. */
@@ -28,7 +30,7 @@ export class Attempts {
   constructor(
     @Inject(Config) private readonly config: Config,
     @Inject(TaskSettler) private readonly settler: TaskSettler,
-    @Inject(TaskProgressWriter) private readonly progress: TaskProgressWriter,
+    @Inject(Desks) private readonly desks: Desks,
     @Inject(Logger) private readonly logger: Logger,
   ) {}
 
@@ -39,6 +41,12 @@ export class Attempts {
 
   async execute(held: Held, handler: HandlerDefinition): Promise<Over> {
     const { worker, task } = held;
+    const inherited = task.attempt === 1 ? NOTHING_INHERITED : await this.inherit(task);
+    if (inherited === null) {
+      const error = { code: 'not-inherited', message: 'What earlier attempts left could not be read; the task was given back.' };
+      await this.settle(worker, task, { kind: 'released', delayMs: 0, unhandled: false, error });
+      return { leftover: null };
+    }
     if (held.stopped === 'gone') return { leftover: null };
     if (held.stopped !== null) {
       await this.settle(worker, task, this.verdictOf({ kind: 'ignored' }, held.stopped, task, handler, 0));
@@ -61,9 +69,8 @@ export class Attempts {
       signal: abort.signal,
       deadline: new Date(task.startedAt + timeoutMs),
       logger: this.logger,
-      write: async (fraction, message) => {
-        await this.progress.write(worker, task, fraction, message);
-      },
+      desk: this.desks.open(worker, task),
+      inherited,
     });
     const work = runHandler(handler, task, context);
     const ending = await Promise.race([work, grace.over]);
@@ -76,6 +83,16 @@ export class Attempts {
     if (order === 'gone') return { leftover };
     await this.settle(worker, task, this.verdictOf(ending, order, task, handler, timeoutMs));
     return { leftover };
+  }
+
+  /** Null where it cannot be read: an attempt that does not know where the last one stopped must not begin. */
+  private async inherit(task: ClaimedTask): Promise<Inheritance | null> {
+    try {
+      return await this.desks.inherit(task);
+    } catch (err) {
+      this.logger.warn({ err }, 'What earlier attempts left could not be read; the task is given back.');
+      return null;
+    }
   }
 
   async settle(worker: Buffer, task: ClaimedTask, verdict: Verdict): Promise<void> {

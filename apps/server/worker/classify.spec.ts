@@ -12,6 +12,8 @@ const task: ClaimedTask = {
   attempt: 3,
   failures: 1,
   crashes: 0,
+  snoozes: 0,
+  fallbacks: 0,
   maxAttempts: 0,
   timeoutMs: 0,
   retry: null,

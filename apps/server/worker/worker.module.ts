@@ -9,6 +9,7 @@ import { Executor } from './executor.js';
 import { BUILTIN_HANDLERS } from './handlers/builtin-handlers.js';
 import { Intake } from './intake.js';
 import { Lease } from './lease.js';
+import { Desks } from './local-desk.js';
 import { Readers } from './readers.js';
 import { Slots } from './slots.js';
 import { Suspects } from './suspects.js';
@@ -21,7 +22,7 @@ export class WorkerModule {
     return {
       module: WorkerModule,
       imports: [HandlersModule.forRoot({ definitions: BUILTIN_HANDLERS, directory: config.handlersDir })],
-      providers: [Slots, Suspects, Attempts, Executor, Lease, Intake, Drawer, Readers, Cancels, Audit, WorkerService],
+      providers: [Slots, Suspects, Desks, Attempts, Executor, Lease, Intake, Drawer, Readers, Cancels, Audit, WorkerService],
     };
   }
 }

@@ -23,6 +23,21 @@ export const TASK_SETTINGS = {
     unit: 'bytes',
     doc: 'Largest result of a handler.',
   }),
+  CHECKPOINT_MAX_BYTES: integer({
+    roles: ['worker'],
+    fallback: 64 * KIB,
+    min: KIB,
+    max: 4 * MIB,
+    unit: 'bytes',
+    doc: 'Largest checkpoint of a handler.',
+  }),
+  SNOOZES_MAX: integer({
+    roles: ['worker'],
+    fallback: 1_000,
+    min: 1,
+    max: 1_000_000,
+    doc: 'How often a task may be put off by its handler before it is dead-lettered.',
+  }),
   BATCH_MAX_BYTES: integer({
     roles: ['api'],
     fallback: 8 * MIB,

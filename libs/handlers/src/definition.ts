@@ -44,6 +44,51 @@ export interface TaskContext {
   readonly logger: HandlerLogger;
   /** Tells how far the work is, 0 to 1. May be called as often as one likes; only the latest is kept. */
   progress(fraction: number, message?: string): Promise<void>;
+  /** What an earlier attempt saved last with `checkpoint`, or null. */
+  readonly lastCheckpoint: unknown;
+  /**
+   * Saves where the work stands; resolves when it is stored, and replaces what was saved before. The next attempt finds it in
+   * `lastCheckpoint`. Anything JSON can hold, at most `CHECKPOINT_MAX_BYTES`. Rejects, retryably, where it cannot be stored in
+   * time or the attempt is no longer this worker's.
+   */
+  checkpoint(data: unknown): Promise<void>;
+  /** Ends this attempt without a failure; the task is run again after so many ms, 0 to 30 days. Throws, so nothing after it runs. */
+  snooze(delayMs: number): never;
+  /**
+   * Notes something that exists outside of this system for the task (a machine, a lock, a ticket), before it is made. If the task
+   * ends without `release`, the handler's `onAbandon` is called for it until it succeeds.
+   * @param kind 1 to 64 of `[A-Za-z0-9._:-]`
+   * @param ref what is needed to find it again, 1 to 1,000 characters
+   */
+  registerResource(kind: string, ref: string): Promise<HeldResource>;
+  /** What earlier attempts registered and did not release. */
+  readonly resources: readonly HeldResource[];
+  /** For a fallback: how the handler that it stands in for failed last. Null otherwise. */
+  readonly primaryError: { readonly code: string; readonly message: string } | null;
+}
+
+/** Something outside of this system that a task holds. */
+export interface HeldResource {
+  readonly kind: string;
+  readonly ref: string;
+  /** Says that it is gone, or that somebody else looks after it. */
+  release(): Promise<void>;
+}
+
+/** A resource whose task ended without releasing it. */
+export interface AbandonedResource {
+  readonly taskId: string;
+  readonly tenant: string;
+  readonly kind: string;
+  readonly ref: string;
+  /** How often its hook was called before. */
+  readonly tries: number;
+}
+
+export interface AbandonContext {
+  /** Aborted when the call has taken too long, and when the worker stops. */
+  readonly signal: AbortSignal;
+  readonly logger: HandlerLogger;
 }
 
 export interface HandlerDefinition<P = unknown, R = unknown> {
@@ -52,6 +97,20 @@ export interface HandlerDefinition<P = unknown, R = unknown> {
   /** How long one attempt may run, 1 to 86,400,000 ms. */
   readonly timeoutMs?: number;
   readonly retry?: HandlerRetry;
+  /**
+   * Runs each attempt in a thread or a process of its own, which is ended where the handler ignores its abort, and whose memory
+   * and crashes are nobody else's. Only for handlers that come from a module of `HANDLERS_DIR`.
+   */
+  readonly isolation?: 'thread' | 'process';
+  /** How much memory an isolated handler may use, 16 to 65,536 MiB. */
+  readonly memoryMb?: number;
+  /** Name of the handler that takes over when this one has failed for good. */
+  readonly fallback?: string;
+  /**
+   * Lets go of a resource that a task left behind. Called at least once per resource, again until it succeeds, on any worker that
+   * has this handler; it must not mind finding the resource gone.
+   */
+  onAbandon?(resource: AbandonedResource, context: AbandonContext): void | Promise<void>;
   /**
    * Does the work. What it returns becomes the result (anything JSON can hold; `undefined` becomes `null`); what it throws
    * is a failure that is tried again, unless it says that this is pointless (see `PermanentError`).

@@ -1,6 +1,15 @@
 export { DuplicateHandler, HandlersNotLoaded, InvalidHandler } from './boot-errors.js';
 export { defineHandler } from './define-handler.js';
-export type { HandlerBackoff, HandlerDefinition, HandlerLogger, HandlerRetry, TaskContext } from './definition.js';
+export type {
+  AbandonContext,
+  AbandonedResource,
+  HandlerBackoff,
+  HandlerDefinition,
+  HandlerLogger,
+  HandlerRetry,
+  HeldResource,
+  TaskContext,
+} from './definition.js';
 export { describeFailure, type FailureDescription } from './describe-failure.js';
 export { discoverHandlers } from './discover-handlers.js';
 export { HandlersModule, type HandlersOptions } from './handlers.module.js';
@@ -8,4 +17,4 @@ export { loadHandlersFrom, type LoadedHandler } from './load-handlers.js';
 export { HandlerRegistry, type FoundHandler } from './registry.js';
 export { serialiseResult, type SerialisedResult } from './serialise-result.js';
 export { TaskHandler, type TaskHandlerOptions } from './task-handler.js';
-export { PermanentError, RetryableError, type ThrownDetails } from './thrown-errors.js';
+export { DeferError, PermanentError, RetryableError, type ThrownDetails } from './thrown-errors.js';

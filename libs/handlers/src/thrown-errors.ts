@@ -1,6 +1,7 @@
 /**
- * What a handler may throw to say more than "it failed". Neither class is needed: any error with `name` "PermanentError" or
- * `retryable: false`, and any with a number `retryAfterMs`, is understood the same way.
+ * What a handler may throw to say more than "it failed". No class is needed: any error with `name` "PermanentError" or
+ * `retryable: false`, any with a number `retryAfterMs`, and any named "DeferError" with a number `delayMs`, is understood the same
+ * way.
  */
 
 export interface ThrownDetails {
@@ -37,5 +38,16 @@ export class RetryableError extends Error {
     this.name = 'RetryableError';
     this.code = code;
     this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** Not now: run the task again after `delayMs`, without counting a failure. Bounded by how often a task may be put off in all. */
+export class DeferError extends Error {
+  readonly delayMs: number;
+
+  constructor(delayMs: number) {
+    super('The handler put the task off.');
+    this.name = 'DeferError';
+    this.delayMs = delayMs;
   }
 }

@@ -24,6 +24,9 @@ export interface ClaimedTask {
   attempt: number;
   failures: number;
   crashes: number;
+  /** How often it was snoozed, and how many fallbacks have taken over. */
+  snoozes: number;
+  fallbacks: number;
   /** 0: the handler or the default decides. */
   maxAttempts: number;
   timeoutMs: number;
@@ -51,6 +54,8 @@ interface ClaimedRow {
   attempt: number;
   failures: number;
   crashes: number;
+  snoozes: number;
+  fallbacks: number;
   max_attempts: number;
   timeout_ms: number;
   options: string;
@@ -60,7 +65,7 @@ interface ClaimedRow {
   created_at: number;
 }
 
-const COLUMNS = sql`id, tenant, queue, lane, name, attempt, failures, crashes, max_attempts, timeout_ms, options, payload, started_at, deadline_at, created_at`;
+const COLUMNS = sql`id, tenant, queue, lane, name, attempt, failures, crashes, snoozes, fallbacks, max_attempts, timeout_ms, options, payload, started_at, deadline_at, created_at`;
 
 export class TaskClaimer {
   constructor(private readonly database: Database) {}
@@ -166,6 +171,8 @@ function taskOf(row: ClaimedRow): ClaimedTask {
     attempt: row.attempt,
     failures: row.failures,
     crashes: row.crashes,
+    snoozes: row.snoozes,
+    fallbacks: row.fallbacks,
     maxAttempts: row.max_attempts,
     timeoutMs: row.timeout_ms,
     retry: parseOptions(row.options).retry ?? null,

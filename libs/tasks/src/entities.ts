@@ -3,7 +3,9 @@
  * them with the migrations so that neither can drift.
  */
 import { EntitySchema } from 'typeorm';
-import { columnTypes, type EntityFactory, type Engine } from '@app/database';
+import { columnTypes, type EntityFactory } from '@app/database';
+import { checks } from './checks.js';
+import { HISTORY_ENTITIES } from './history-entities.js';
 import {
   ATTEMPT_OUTCOMES,
   FAILURE_REASONS,
@@ -25,10 +27,12 @@ export interface TaskRow {
   phase: TaskPhase;
   state: TaskState;
   reason: FailureReason | 'none';
-  ended: 'none' | 'failed' | 'cancelled' | 'expired';
+  ended: 'none' | 'failed' | 'discarded' | 'cancelled' | 'expired';
   attempt: number;
   failures: number;
   crashes: number;
+  snoozes: number;
+  fallbacks: number;
   max_attempts: number;
   timeout_ms: number;
   worker_id: Buffer;
@@ -83,11 +87,6 @@ export interface QueueRow {
 export const TIMER_KINDS = ['run', 'expire', 'deadline', 'unhandled'] as const;
 export type TimerKind = (typeof TIMER_KINDS)[number];
 
-/** A check is declared for SQLite only: TypeORM does not look at those of the MySQL family. */
-function checks(engine: Engine, named: Readonly<Record<string, string>>): { name: string; expression: string }[] {
-  return engine === 'sqlite' ? Object.entries(named).map(([name, expression]) => ({ name, expression })) : [];
-}
-
 const tasks: EntityFactory = (engine) => {
   const t = columnTypes(engine);
   return new EntitySchema<TaskRow>({
@@ -103,10 +102,12 @@ const tasks: EntityFactory = (engine) => {
       phase: t.choice(TASK_PHASES),
       state: t.choice(TASK_STATES),
       reason: t.choice(['none', ...FAILURE_REASONS], { default: 'none' }),
-      ended: t.choice(['none', 'failed', 'cancelled', 'expired'], { default: 'none' }),
+      ended: t.choice(['none', 'failed', 'discarded', 'cancelled', 'expired'], { default: 'none' }),
       attempt: t.count({ default: 0 }),
       failures: t.count({ default: 0 }),
       crashes: t.count({ default: 0 }),
+      snoozes: t.count({ default: 0 }),
+      fallbacks: t.small({ default: 0 }),
       max_attempts: t.count({ default: 0 }),
       timeout_ms: t.count({ default: 0 }),
       worker_id: t.id(),
@@ -255,4 +256,5 @@ export const TASK_ENTITIES: readonly EntityFactory[] = [
   cancelRequests,
   workers,
   queues,
+  ...HISTORY_ENTITIES,
 ];

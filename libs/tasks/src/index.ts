@@ -1,4 +1,5 @@
 export { TaskCanceller } from './cancel.js';
+export { TaskCheckpoints } from './checkpoints.js';
 export { TaskClaimer, type Backlog, type ClaimedTask } from './claim.js';
 export { TASK_ENTITIES } from './entities.js';
 export { TaskExpirer } from './expire.js';
@@ -8,6 +9,7 @@ export { HistoryPruner, type Retention } from './prune.js';
 export { EVERY_TENANT, Queues, type Pause } from './queues.js';
 export { heartbeatLatency, TaskReader } from './read.js';
 export { TaskReconciler } from './reconcile.js';
+export { TaskResources, type RegisteredResource } from './resources.js';
 export { TaskRetrier } from './retry.js';
 export { Ringer } from './ring.js';
 export { TaskSettler, type Settled } from './settle.js';

@@ -70,6 +70,8 @@ export class HistoryPruner {
         sql`DELETE FROM task_tags WHERE task_id IN (${members})`,
         sql`DELETE FROM task_progress WHERE task_id IN (${members})`,
         sql`DELETE FROM cancel_requests WHERE task_id IN (${members})`,
+        sql`DELETE FROM task_events WHERE task_id IN (${members})`,
+        sql`DELETE FROM task_checkpoints WHERE task_id IN (${members})`,
         sql`DELETE FROM tasks WHERE id IN (${members})`,
       ]);
       return finished.length;

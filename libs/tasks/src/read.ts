@@ -6,7 +6,7 @@
 import { join, list, sql, type Database, type Row, type Sql } from '@app/database';
 import { NotFound } from '@app/errors';
 import type { AttemptRow, TaskRow } from './entities.js';
-import type { AttemptView, TaskFilter, TaskPage, TaskView } from './task.js';
+import type { AttemptView, TaskError, TaskFilter, TaskPage, TaskView } from './task.js';
 import { idBytes, idFloor, idText } from './task-id.js';
 import { viewOf, type Extras } from './view.js';
 
@@ -17,7 +17,7 @@ const CLOCKS_APART_MS = 10_000;
 const ATTEMPTS_MAX = 1_000;
 /** Payloads and results that one page carries; a page of large tasks is short, and says where to go on. */
 const PAGE_BYTES_MAX = 4 * 1024 * 1024;
-const ENDS = ['none', 'failed', 'cancelled', 'expired'] as const;
+const ENDS = ['none', 'failed', 'discarded', 'cancelled', 'expired'] as const;
 const EXCEPTIONAL = new Set<string>(['failed', 'cancelled', 'expired']);
 const ID_MAX = Buffer.alloc(16, 0xff);
 
@@ -69,6 +69,14 @@ export class TaskReader {
     }));
   }
 
+  /** The error of the latest attempt that has one. */
+  async lastError(task: Buffer): Promise<TaskError | null> {
+    const [found] = await this.database.query<{ error_code: string; error_message: string }>(
+      sql`SELECT error_code, error_message FROM attempts WHERE task_id = ${task} AND error_code <> '' ORDER BY attempt DESC LIMIT 1`,
+    );
+    return found === undefined ? null : { code: found.error_code, message: found.error_message };
+  }
+
   /** Newest first. `limit` 1 … 200; `cursor` is a `nextCursor` of the same filter. */
   async list(tenant: string, filter: TaskFilter, page: { limit: number; cursor: string | null }): Promise<TaskPage> {
     const before = page.cursor === null ? this.upper(filter) : idBytes(page.cursor);
@@ -94,7 +102,14 @@ export class TaskReader {
 
   /** A range per value of `ended`, each newest first, so that the index gives the order and a dead-letter list is one range. */
   private byTenant(tenant: string, filter: TaskFilter, before: Buffer, after: Buffer, most: number): Sql {
-    const ends = filter.state === undefined ? ENDS : EXCEPTIONAL.has(filter.state) ? [filter.state] : ['none'];
+    const ends =
+      filter.state === undefined
+        ? ENDS
+        : filter.state === 'failed'
+          ? ['failed', 'discarded']
+          : EXCEPTIONAL.has(filter.state)
+            ? [filter.state]
+            : ['none'];
     const ranges = ends.map(
       (ended) =>
         sql`SELECT * FROM (SELECT id FROM tasks${this.database.dialect.by('ix_tasks_tenant')} WHERE tenant = ${tenant} AND ended = ${ended} AND id < ${before} AND id >= ${after} ORDER BY id DESC LIMIT ${most}) AS r_${{ text: ended, values: [] }}`,

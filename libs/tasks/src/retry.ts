@@ -34,7 +34,7 @@ export class TaskRetrier {
       const task = { id: bytes, tenant, queue: row.queue, lane: laneAt(row.lane) };
       const phase = this.ringer.phaseFor(task);
       await transaction.run([
-        sql`UPDATE tasks SET state = 'queued', phase = ${phase}, ended = 'none', reason = 'none', failures = 0, crashes = 0, expires_at = 0, deadline_at = 0, finished_at = 0, run_at = ${dialect.now}, rung_at = ${phase === 'live' ? dialect.now : 0}, updated_at = ${dialect.now} WHERE id = ${bytes} AND state = ${row.state}`,
+        sql`UPDATE tasks SET state = 'queued', phase = ${phase}, ended = 'none', reason = 'none', failures = 0, crashes = 0, snoozes = 0, fallbacks = 0, expires_at = 0, deadline_at = 0, finished_at = 0, run_at = ${dialect.now}, rung_at = ${phase === 'live' ? dialect.now : 0}, updated_at = ${dialect.now} WHERE id = ${bytes} AND state = ${row.state}`,
         sql`DELETE FROM timers WHERE task_id = ${bytes}`,
         sql`DELETE FROM cancel_requests WHERE task_id = ${bytes}`,
       ]);

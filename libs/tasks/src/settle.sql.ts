@@ -16,6 +16,10 @@ export type Verdict =
   | { kind: 'cancelled'; error: TaskError | null }
   /** Given back without a failure: the worker stops, or lacks the handler (`unhandled`). */
   | { kind: 'released'; delayMs: number; error: TaskError | null; unhandled: boolean }
+  /** The handler asked to be called again later. Costs no failure; counted, so that it ends some day. */
+  | { kind: 'snoozed'; delayMs: number }
+  /** The handler failed for good, and the one that it names takes over, with a retry budget of its own. */
+  | { kind: 'fallback'; error: TaskError; timedOut: boolean; handler: string }
   /** It ended its worker's process, and the process could still say so. `poison`: once too often. */
   | { kind: 'crashed'; poison: boolean; error: TaskError };
 
@@ -48,6 +52,10 @@ export function move(dialect: Dialect, { worker, task, verdict }: Settlement): S
         : sql`UPDATE tasks SET state = 'queued', phase = 'unrung', worker_id = ${NOBODY}, crashes = crashes + 1, run_at = ${now}, rung_at = 0, updated_at = ${now} ${mine}`;
     case 'cancelled':
       return sql`UPDATE tasks SET state = 'cancelled', phase = 'cancelled', ended = 'cancelled', worker_id = ${NOBODY}, finished_at = ${now}, updated_at = ${now} ${mine}`;
+    case 'snoozed':
+      return sql`UPDATE tasks SET state = 'retrying', phase = 'waiting', worker_id = ${NOBODY}, snoozes = snoozes + 1, run_at = ${now} + ${verdict.delayMs}, updated_at = ${now} ${mine}`;
+    case 'fallback':
+      return sql`UPDATE tasks SET state = 'queued', phase = 'unrung', worker_id = ${NOBODY}, fallbacks = fallbacks + 1, failures = 0, crashes = 0, run_at = ${now}, rung_at = 0, updated_at = ${now} ${mine}`;
     case 'released':
       return verdict.delayMs > 0
         ? sql`UPDATE tasks SET state = 'retrying', phase = 'waiting', worker_id = ${NOBODY}, run_at = ${now} + ${verdict.delayMs}, updated_at = ${now} ${mine}`
@@ -60,10 +68,12 @@ function outcomeOf(verdict: Verdict): AttemptOutcome {
     case 'succeeded':
     case 'cancelled':
     case 'released':
+    case 'snoozed':
       return verdict.kind;
     case 'crashed':
       return 'lost';
     case 'retry':
+    case 'fallback':
     case 'failed':
       return verdict.timedOut ? 'timed_out' : 'failed';
   }
@@ -72,7 +82,7 @@ function outcomeOf(verdict: Verdict): AttemptOutcome {
 /** One attempt row per settlement. */
 export function recordAttempts(dialect: Dialect, settlements: readonly Settlement[]): Sql {
   const values = settlements.map(({ worker, task, verdict }) => {
-    const error = verdict.kind === 'succeeded' ? null : verdict.error;
+    const error = verdict.kind === 'succeeded' || verdict.kind === 'snoozed' ? null : verdict.error;
     const result = verdict.kind === 'succeeded' ? verdict.result : null;
     return [
       task.bytes,
@@ -93,7 +103,7 @@ export function recordAttempts(dialect: Dialect, settlements: readonly Settlemen
 export function setTimers(dialect: Dialect, settlements: readonly Settlement[], unhandledGraceMs: number): Sql[] {
   // A retry that is due at once still waits for the promoter: one way into the queue, not two.
   const due = settlements.flatMap(({ task, verdict }) =>
-    verdict.kind === 'retry' || (verdict.kind === 'released' && verdict.delayMs > 0)
+    verdict.kind === 'retry' || verdict.kind === 'snoozed' || (verdict.kind === 'released' && verdict.delayMs > 0)
       ? [[task.bytes, 'run', sql`${dialect.now} + ${verdict.delayMs}`]]
       : [],
   );

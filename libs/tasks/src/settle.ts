@@ -161,7 +161,7 @@ export class TaskSettler {
     const outcome = await this.database.transaction((transaction) => this.decide(transaction, settlements));
     await this.ringer.ring(
       outcome.written
-        .filter(({ verdict }) => verdict.kind === 'released' && verdict.delayMs === 0)
+        .filter(({ verdict }) => verdict.kind === 'fallback' || (verdict.kind === 'released' && verdict.delayMs === 0))
         .map(({ task }) => ({ id: task.bytes, tenant: task.tenant, queue: task.queue, lane: task.lane })),
     );
     return outcome.results;
@@ -227,9 +227,20 @@ export class TaskSettler {
 /** A cancel that arrived while the handler failed or was given back wins over another round. */
 function yieldToCancel(settlement: Settlement): Settlement {
   const { verdict } = settlement;
-  const again = verdict.kind === 'retry' || verdict.kind === 'released' || (verdict.kind === 'crashed' && !verdict.poison);
-  if (!again) return settlement;
-  return { ...settlement, verdict: { kind: 'cancelled', error: verdict.error } };
+  switch (verdict.kind) {
+    case 'retry':
+    case 'released':
+    case 'fallback':
+      return { ...settlement, verdict: { kind: 'cancelled', error: verdict.error } };
+    case 'snoozed':
+      return { ...settlement, verdict: { kind: 'cancelled', error: null } };
+    case 'crashed':
+      return verdict.poison ? settlement : { ...settlement, verdict: { kind: 'cancelled', error: verdict.error } };
+    case 'succeeded':
+    case 'failed':
+    case 'cancelled':
+      return settlement;
+  }
 }
 
 function grouped(settlements: readonly Settlement[]): { worker: Buffer; attempt: number; members: Settlement[] }[] {

@@ -40,7 +40,7 @@ export const MOVES: readonly Move[] = [
   { from: 'running', to: 'succeeded', by: 'worker', why: 'the handler returned' },
   { from: 'running', to: 'retrying', by: 'worker', why: 'the handler failed and may try again, or asked for a pause' },
   { from: 'running', to: 'failed', by: 'worker', why: 'the handler failed for good' },
-  { from: 'running', to: 'queued', by: 'worker', why: 'a stopping worker gave it back' },
+  { from: 'running', to: 'queued', by: 'worker', why: 'a stopping worker gave it back, or its fallback takes over' },
   { from: 'running', to: 'cancelled', by: 'worker', why: 'it was asked to stop and did' },
   { from: 'running', to: 'queued', by: 'sweeper', why: 'its worker is lost' },
   { from: 'running', to: 'failed', by: 'sweeper', why: 'it was there too often when its worker died' },

@@ -6,6 +6,7 @@ import { Clock, Drain } from '@app/lifecycle';
 import { Doorbell } from '@app/queue';
 import { Logger } from '@app/telemetry';
 import { TaskCanceller } from './cancel.js';
+import { TaskCheckpoints } from './checkpoints.js';
 import { TaskClaimer } from './claim.js';
 import { TaskExpirer } from './expire.js';
 import { TaskProgressWriter } from './progress.js';
@@ -14,6 +15,7 @@ import { HistoryPruner } from './prune.js';
 import { Queues } from './queues.js';
 import { TaskReader } from './read.js';
 import { TaskReconciler } from './reconcile.js';
+import { TaskResources } from './resources.js';
 import { TaskRetrier } from './retry.js';
 import { Ringer } from './ring.js';
 import { TaskSettler } from './settle.js';
@@ -85,6 +87,12 @@ function providers(): Provider[] {
           config.unknownHandlerGraceMs,
           warn(logger, 'Outcomes could not be recorded yet; they are held and tried again.'),
         ),
+    },
+    { provide: TaskCheckpoints, inject: [Database], useFactory: (database: Database) => new TaskCheckpoints(database) },
+    {
+      provide: TaskResources,
+      inject: [Database, TaskIds],
+      useFactory: (database: Database, ids: TaskIds) => new TaskResources(database, ids),
     },
     { provide: TaskProgressWriter, inject: [Database], useFactory: (database: Database) => new TaskProgressWriter(database) },
     {

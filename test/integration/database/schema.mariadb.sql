@@ -12,6 +12,44 @@ CREATE TABLE `attempts` (
   CONSTRAINT `ck_attempts_outcome` CHECK (`outcome` in ('succeeded','failed','timed_out','cancelled','lost','released','snoozed'))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
+CREATE TABLE `audit_entries` (
+  `id` binary(16) NOT NULL,
+  `tenant` varchar(64) NOT NULL,
+  `at` bigint NOT NULL,
+  `actor` varchar(255) NOT NULL,
+  `action` varchar(64) NOT NULL,
+  `target` varchar(128) NOT NULL,
+  `reason` varchar(500) NOT NULL,
+  `detail` mediumtext NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_audit_entries_tenant` (`tenant`,`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `bulk_operations` (
+  `id` binary(16) NOT NULL,
+  `tenant` varchar(64) NOT NULL,
+  `action` enum('retry','cancel','discard') NOT NULL,
+  `filter` mediumtext NOT NULL,
+  `state` enum('running','finished','aborted','failed') NOT NULL,
+  `rate_per_second` int NOT NULL,
+  `cursor_id` binary(16) NOT NULL,
+  `examined` bigint NOT NULL DEFAULT 0,
+  `done` bigint NOT NULL DEFAULT 0,
+  `skipped` bigint NOT NULL DEFAULT 0,
+  `next_at` bigint NOT NULL,
+  `requested_by` varchar(255) NOT NULL,
+  `reason` varchar(500) NOT NULL,
+  `error` varchar(2000) NOT NULL,
+  `created_at` bigint NOT NULL,
+  `updated_at` bigint NOT NULL,
+  `finished_at` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`),
+  KEY `ix_bulk_operations_due` (`state`,`next_at`),
+  KEY `ix_bulk_operations_tenant` (`tenant`,`id`),
+  CONSTRAINT `ck_bulk_operations_finished` CHECK (`finished_at` > 0 = (`state` <> 'running')),
+  CONSTRAINT `ck_bulk_operations_words` CHECK (`action` in ('retry','cancel','discard') and `state` in ('running','finished','aborted','failed'))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `cancel_requests` (
   `task_id` binary(16) NOT NULL,
   `worker_id` binary(16) NOT NULL,
@@ -47,12 +85,46 @@ CREATE TABLE `queues` (
   PRIMARY KEY (`tenant`,`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
+CREATE TABLE `task_checkpoints` (
+  `task_id` binary(16) NOT NULL,
+  `attempt` int NOT NULL,
+  `data` mediumtext NOT NULL,
+  `updated_at` bigint NOT NULL,
+  PRIMARY KEY (`task_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `task_events` (
+  `task_id` binary(16) NOT NULL,
+  `at` bigint NOT NULL,
+  `kind` varchar(32) NOT NULL,
+  `actor` varchar(255) NOT NULL,
+  `detail` varchar(2000) NOT NULL,
+  PRIMARY KEY (`task_id`,`at`,`kind`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `task_progress` (
   `task_id` binary(16) NOT NULL,
   `fraction` double NOT NULL,
   `message` varchar(500) NOT NULL,
   `updated_at` bigint NOT NULL,
   PRIMARY KEY (`task_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `task_resources` (
+  `id` binary(16) NOT NULL,
+  `task_id` binary(16) NOT NULL,
+  `tenant` varchar(64) NOT NULL,
+  `name` varchar(128) NOT NULL,
+  `attempt` int NOT NULL,
+  `kind` varchar(64) NOT NULL,
+  `ref` varchar(1000) NOT NULL,
+  `tries` int NOT NULL DEFAULT 0,
+  `last_error` varchar(2000) NOT NULL,
+  `check_at` bigint NOT NULL,
+  `created_at` bigint NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_task_resources_check` (`check_at`),
+  KEY `ix_task_resources_task` (`task_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE `task_tags` (
@@ -73,10 +145,12 @@ CREATE TABLE `tasks` (
   `phase` enum('waiting','unrung','live','succeeded','failed','cancelled','expired') NOT NULL,
   `state` enum('scheduled','queued','running','retrying','succeeded','failed','cancelled','expired') NOT NULL,
   `reason` enum('none','attempts_exhausted','permanent_error','poison','unknown_handler','deadline_exceeded') NOT NULL DEFAULT 'none',
-  `ended` enum('none','failed','cancelled','expired') NOT NULL DEFAULT 'none',
+  `ended` enum('none','failed','discarded','cancelled','expired') NOT NULL DEFAULT 'none',
   `attempt` int NOT NULL DEFAULT 0,
   `failures` int NOT NULL DEFAULT 0,
   `crashes` int NOT NULL DEFAULT 0,
+  `snoozes` int NOT NULL DEFAULT 0,
+  `fallbacks` tinyint NOT NULL DEFAULT 0,
   `max_attempts` int NOT NULL DEFAULT 0,
   `timeout_ms` int NOT NULL DEFAULT 0,
   `worker_id` binary(16) NOT NULL,
@@ -97,7 +171,7 @@ CREATE TABLE `tasks` (
   CONSTRAINT `ck_tasks_finished` CHECK (`finished_at` > 0 = `state` in ('succeeded','failed','cancelled','expired')),
   CONSTRAINT `ck_tasks_worker` CHECK (`worker_id` <> X'00000000000000000000000000000000' = (`state` = 'running')),
   CONSTRAINT `ck_tasks_reason` CHECK (`reason` <> 'none' = (`state` = 'failed') and `reason` in ('none','attempts_exhausted','permanent_error','poison','unknown_handler','deadline_exceeded')),
-  CONSTRAINT `ck_tasks_phase` CHECK (`state` in ('scheduled','retrying') and `phase` = 'waiting' and `ended` = 'none' or `state` = 'queued' and `phase` in ('unrung','live') and `ended` = 'none' or `state` = 'running' and `phase` = 'live' and `ended` = 'none' or `state` = 'succeeded' and `phase` = 'succeeded' and `ended` = 'none' or `state` = 'failed' and `phase` = 'failed' and `ended` = 'failed' or `state` = 'cancelled' and `phase` = 'cancelled' and `ended` = 'cancelled' or `state` = 'expired' and `phase` = 'expired' and `ended` = 'expired'),
+  CONSTRAINT `ck_tasks_phase` CHECK (`state` in ('scheduled','retrying') and `phase` = 'waiting' and `ended` = 'none' or `state` = 'queued' and `phase` in ('unrung','live') and `ended` = 'none' or `state` = 'running' and `phase` = 'live' and `ended` = 'none' or `state` = 'succeeded' and `phase` = 'succeeded' and `ended` = 'none' or `state` = 'failed' and `phase` = 'failed' and `ended` in ('failed','discarded') or `state` = 'cancelled' and `phase` = 'cancelled' and `ended` = 'cancelled' or `state` = 'expired' and `phase` = 'expired' and `ended` = 'expired'),
   CONSTRAINT `ck_tasks_lane` CHECK (`lane` in (0,1,2))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 

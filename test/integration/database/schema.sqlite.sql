@@ -12,6 +12,47 @@ CREATE TABLE "attempts" (
   PRIMARY KEY ("task_id", "attempt")
 ) STRICT;
 
+CREATE TABLE "audit_entries" (
+  "id" blob NOT NULL,
+  "tenant" text NOT NULL,
+  "at" integer NOT NULL,
+  "actor" text NOT NULL,
+  "action" text NOT NULL,
+  "target" text NOT NULL,
+  "reason" text NOT NULL,
+  "detail" text NOT NULL,
+  PRIMARY KEY ("id")
+) STRICT;
+
+CREATE INDEX "ix_audit_entries_tenant" ON "audit_entries" ("tenant", "id");
+
+CREATE TABLE "bulk_operations" (
+  "id" blob NOT NULL,
+  "tenant" text NOT NULL,
+  "action" text NOT NULL,
+  "filter" text NOT NULL,
+  "state" text NOT NULL,
+  "rate_per_second" integer NOT NULL,
+  "cursor_id" blob NOT NULL,
+  "examined" integer DEFAULT 0 NOT NULL,
+  "done" integer DEFAULT 0 NOT NULL,
+  "skipped" integer DEFAULT 0 NOT NULL,
+  "next_at" integer NOT NULL,
+  "requested_by" text NOT NULL,
+  "reason" text NOT NULL,
+  "error" text NOT NULL,
+  "created_at" integer NOT NULL,
+  "updated_at" integer NOT NULL,
+  "finished_at" integer DEFAULT 0 NOT NULL,
+  CONSTRAINT "ck_bulk_operations_finished" CHECK ((finished_at > 0) = (state <> 'running')),
+  CONSTRAINT "ck_bulk_operations_words" CHECK (action IN ('retry','cancel','discard') AND state IN ('running','finished','aborted','failed')),
+  PRIMARY KEY ("id")
+) STRICT;
+
+CREATE INDEX "ix_bulk_operations_due" ON "bulk_operations" ("state", "next_at");
+
+CREATE INDEX "ix_bulk_operations_tenant" ON "bulk_operations" ("tenant", "id");
+
 CREATE TABLE "cancel_requests" (
   "task_id" blob NOT NULL,
   "worker_id" blob NOT NULL,
@@ -44,6 +85,23 @@ CREATE TABLE "queues" (
   PRIMARY KEY ("tenant", "name")
 ) STRICT;
 
+CREATE TABLE "task_checkpoints" (
+  "task_id" blob NOT NULL,
+  "attempt" integer NOT NULL,
+  "data" text NOT NULL,
+  "updated_at" integer NOT NULL,
+  PRIMARY KEY ("task_id")
+) STRICT;
+
+CREATE TABLE "task_events" (
+  "task_id" blob NOT NULL,
+  "at" integer NOT NULL,
+  "kind" text NOT NULL,
+  "actor" text NOT NULL,
+  "detail" text NOT NULL,
+  PRIMARY KEY ("task_id", "at", "kind")
+) STRICT;
+
 CREATE TABLE "task_progress" (
   "task_id" blob NOT NULL,
   "fraction" real NOT NULL,
@@ -51,6 +109,25 @@ CREATE TABLE "task_progress" (
   "updated_at" integer NOT NULL,
   PRIMARY KEY ("task_id")
 ) STRICT;
+
+CREATE TABLE "task_resources" (
+  "id" blob NOT NULL,
+  "task_id" blob NOT NULL,
+  "tenant" text NOT NULL,
+  "name" text NOT NULL,
+  "attempt" integer NOT NULL,
+  "kind" text NOT NULL,
+  "ref" text NOT NULL,
+  "tries" integer DEFAULT 0 NOT NULL,
+  "last_error" text NOT NULL,
+  "check_at" integer NOT NULL,
+  "created_at" integer NOT NULL,
+  PRIMARY KEY ("id")
+) STRICT;
+
+CREATE INDEX "ix_task_resources_check" ON "task_resources" ("check_at");
+
+CREATE INDEX "ix_task_resources_task" ON "task_resources" ("task_id");
 
 CREATE TABLE "task_tags" (
   "tenant" text NOT NULL,
@@ -75,6 +152,8 @@ CREATE TABLE "tasks" (
   "attempt" integer DEFAULT 0 NOT NULL,
   "failures" integer DEFAULT 0 NOT NULL,
   "crashes" integer DEFAULT 0 NOT NULL,
+  "snoozes" integer DEFAULT 0 NOT NULL,
+  "fallbacks" integer DEFAULT 0 NOT NULL,
   "max_attempts" integer DEFAULT 0 NOT NULL,
   "timeout_ms" integer DEFAULT 0 NOT NULL,
   "worker_id" blob NOT NULL,
@@ -92,7 +171,7 @@ CREATE TABLE "tasks" (
   CONSTRAINT "ck_tasks_finished" CHECK ((finished_at > 0) = (state IN ('succeeded','failed','cancelled','expired'))),
   CONSTRAINT "ck_tasks_worker" CHECK ((worker_id <> X'00000000000000000000000000000000') = (state = 'running')),
   CONSTRAINT "ck_tasks_reason" CHECK ((reason <> 'none') = (state = 'failed') AND reason IN ('none','attempts_exhausted','permanent_error','poison','unknown_handler','deadline_exceeded')),
-  CONSTRAINT "ck_tasks_phase" CHECK ((state IN ('scheduled','retrying') AND phase = 'waiting' AND ended = 'none') OR (state = 'queued' AND phase IN ('unrung','live') AND ended = 'none') OR (state = 'running' AND phase = 'live' AND ended = 'none') OR (state = 'succeeded' AND phase = 'succeeded' AND ended = 'none') OR (state = 'failed' AND phase = 'failed' AND ended = 'failed') OR (state = 'cancelled' AND phase = 'cancelled' AND ended = 'cancelled') OR (state = 'expired' AND phase = 'expired' AND ended = 'expired')),
+  CONSTRAINT "ck_tasks_phase" CHECK ((state IN ('scheduled','retrying') AND phase = 'waiting' AND ended = 'none') OR (state = 'queued' AND phase IN ('unrung','live') AND ended = 'none') OR (state = 'running' AND phase = 'live' AND ended = 'none') OR (state = 'succeeded' AND phase = 'succeeded' AND ended = 'none') OR (state = 'failed' AND phase = 'failed' AND ended IN ('failed','discarded')) OR (state = 'cancelled' AND phase = 'cancelled' AND ended = 'cancelled') OR (state = 'expired' AND phase = 'expired' AND ended = 'expired')),
   CONSTRAINT "ck_tasks_lane" CHECK (lane IN (0, 1, 2)),
   PRIMARY KEY ("id")
 ) STRICT;

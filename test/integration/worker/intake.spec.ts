@@ -12,6 +12,7 @@ import { Attempts } from '../../../apps/server/worker/attempt.js';
 import { Audit } from '../../../apps/server/worker/audit.js';
 import { Executor } from '../../../apps/server/worker/executor.js';
 import { Intake } from '../../../apps/server/worker/intake.js';
+import { Desks } from '../../../apps/server/worker/local-desk.js';
 import { Slots } from '../../../apps/server/worker/slots.js';
 import { Suspects } from '../../../apps/server/worker/suspects.js';
 import { onEveryStore } from '../../support/store-suite.js';
@@ -75,7 +76,8 @@ onEveryStore('the intake', (current) => {
     lease = { id: await store.hire(), held: true };
     slots = new Slots(config);
     const suspects = new Suspects();
-    const attempts = new Attempts(config, store.settler, store.progress, logger);
+    const desks = new Desks(config, store.progress, store.checkpoints, store.resources, store.reader);
+    const attempts = new Attempts(config, store.settler, desks, logger);
     executor = new Executor(config, registry, store.settler, attempts, store.workers, suspects, new Shutdown(), logger);
     intake = new Intake(slots, lease, store.claimer, store.queues, store.ringer, executor, suspects, store.drain, logger);
   });

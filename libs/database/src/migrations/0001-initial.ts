@@ -8,7 +8,7 @@ import { createTable, ddlWords, type DdlWords, type TableDefinition } from './dd
 const STATES = ['scheduled', 'queued', 'running', 'retrying', 'succeeded', 'failed', 'cancelled', 'expired'];
 const PHASES = ['waiting', 'unrung', 'live', 'succeeded', 'failed', 'cancelled', 'expired'];
 const REASONS = ['none', 'attempts_exhausted', 'permanent_error', 'poison', 'unknown_handler', 'deadline_exceeded'];
-const ENDS = ['none', 'failed', 'cancelled', 'expired'];
+const ENDS = ['none', 'failed', 'discarded', 'cancelled', 'expired'];
 const OUTCOMES = ['succeeded', 'failed', 'timed_out', 'cancelled', 'lost', 'released', 'snoozed'];
 
 function tables(t: DdlWords): TableDefinition[] {
@@ -30,6 +30,8 @@ function tables(t: DdlWords): TableDefinition[] {
         ['attempt', zero(t.count)],
         ['failures', zero(t.count)],
         ['crashes', zero(t.count)],
+        ['snoozes', zero(t.count)],
+        ['fallbacks', zero(t.small)],
         ['max_attempts', zero(t.count)],
         ['timeout_ms', zero(t.count)],
         ['worker_id', t.id],
@@ -53,7 +55,7 @@ function tables(t: DdlWords): TableDefinition[] {
         ck_tasks_phase:
           `(state IN ('scheduled','retrying') AND phase = 'waiting' AND ended = 'none') OR (state = 'queued' AND phase IN ('unrung','live') AND ended = 'none')` +
           ` OR (state = 'running' AND phase = 'live' AND ended = 'none') OR (state = 'succeeded' AND phase = 'succeeded' AND ended = 'none')` +
-          ` OR (state = 'failed' AND phase = 'failed' AND ended = 'failed') OR (state = 'cancelled' AND phase = 'cancelled' AND ended = 'cancelled')` +
+          ` OR (state = 'failed' AND phase = 'failed' AND ended IN ('failed','discarded')) OR (state = 'cancelled' AND phase = 'cancelled' AND ended = 'cancelled')` +
           ` OR (state = 'expired' AND phase = 'expired' AND ended = 'expired')`,
         ck_tasks_lane: `lane IN (0, 1, 2)`,
       },
