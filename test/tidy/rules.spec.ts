@@ -4,6 +4,7 @@ import { importCycles } from './rules/cycles.js';
 import { deadFiles } from './rules/dead.js';
 import { forbiddenEdges, lazyAliases, unitOf } from './rules/edges.js';
 import { environmentReaders, guardedPackages } from './rules/gatekeepers.js';
+import { heavyIsolates } from './rules/isolates.js';
 import { foldersOfKind, longFiles, SOURCE_LINES_MAX, strayTopLevel, TEST_LINES_MAX } from './rules/shape.js';
 import { anyTypes, bannedWords, machinePaths, starExports, switchedOffTests } from './rules/wording.js';
 import { treeOf, type Finding, type SourceTree } from './source-tree.js';
@@ -24,7 +25,7 @@ function found(rule: Rule, more: Readonly<Record<string, string>>): string[] {
 }
 
 const EVERY_RULE: readonly Rule[] = [
-  ...[forbiddenEdges, lazyAliases, importCycles, guardedPackages, environmentReaders, longFiles, foldersOfKind],
+  ...[forbiddenEdges, lazyAliases, importCycles, guardedPackages, environmentReaders, heavyIsolates, longFiles, foldersOfKind],
   ...[bannedWords, anyTypes, starExports, switchedOffTests, deadFiles],
   (tree) => machinePaths(tree, '/builds/one/checkout'),
 ];
@@ -106,6 +107,15 @@ describe('the rule about', () => {
   it('the environment sees an import of it, and no comment', () => {
     expect(found(environmentReaders, { 'libs/tasks/src/x.ts': `import { env } from 'node:process';\nexport { env };` })).toHaveLength(1);
     expect(found(environmentReaders, { 'libs/tasks/src/x.ts': '// process.env\n' })).toEqual([]);
+  });
+
+  it('isolated handlers finds a package behind their program, and no type', () => {
+    const main = 'apps/server/worker/isolates/isolate-main.ts';
+    const texts = {
+      [main]: `import { x } from '../x.js';\nimport type { Module } from '@nestjs/common';\nexport const y: Module = x;`,
+      'apps/server/worker/x.ts': `import 'node:fs';\nimport { Injectable } from '@nestjs/common';\nexport const x = Injectable;`,
+    };
+    expect(found(heavyIsolates, texts)).toEqual([expect.stringContaining('apps/server/worker/x.ts imports @nestjs/common')]);
   });
 
   it('length counts sources and tests apart', () => {

@@ -6,6 +6,7 @@ import { importCycles } from './rules/cycles.js';
 import { deadFiles } from './rules/dead.js';
 import { forbiddenEdges, lazyAliases } from './rules/edges.js';
 import { environmentReaders, guardedPackages } from './rules/gatekeepers.js';
+import { heavyIsolates, ISOLATE_PROGRAMS } from './rules/isolates.js';
 import { foldersOfKind, longFiles, strayTopLevel } from './rules/shape.js';
 import { anyTypes, bannedWords, machinePaths, starExports, switchedOffTests } from './rules/wording.js';
 import { programFiles, readTree, ROOT, type Finding } from './source-tree.js';
@@ -39,6 +40,11 @@ describe('the source tree', () => {
 
   it('reads the environment only in libs/config', () => {
     expect(asLines(environmentReaders(tree))).toEqual([]);
+  });
+
+  it('loads no package into isolated handlers', () => {
+    expect(ISOLATE_PROGRAMS.filter((path) => !tree.has(path))).toEqual([]);
+    expect(asLines(heavyIsolates(tree))).toEqual([]);
   });
 
   it('has no file that is too long', () => {

@@ -5,13 +5,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
 import type { HandlerDefinition } from '@app/handlers';
+import { failpoint } from '@app/lifecycle';
 import { TaskSettler, type ClaimedTask, type Verdict } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { makeContext } from './attempt-context.js';
-import { effectiveRetry, type RetryDefaults } from './backoff.js';
+import { effectiveRetry, ownPolicy, type RetryDefaults } from './backoff.js';
 import { classify, type Ending, type StopReason } from './classify.js';
 import { NOTHING_INHERITED, type Inheritance } from './desk.js';
-import type { Held, StopOrder } from './held.js';
+import { leaseKnown, type HandlerOrder, type Held } from './held.js';
+import type { IsolatedRun } from './isolates/isolated-run.js';
+import { Isolates } from './isolates/isolates.js';
 import { Desks } from './local-desk.js';
 import { Grace, runHandler } from './run-handler.js';
 
@@ -31,6 +34,7 @@ export class Attempts {
     @Inject(Config) private readonly config: Config,
     @Inject(TaskSettler) private readonly settler: TaskSettler,
     @Inject(Desks) private readonly desks: Desks,
+    @Inject(Isolates) private readonly isolates: Pick<Isolates, 'begin'>,
     @Inject(Logger) private readonly logger: Logger,
   ) {}
 
@@ -41,12 +45,14 @@ export class Attempts {
 
   async execute(held: Held, handler: HandlerDefinition): Promise<Over> {
     const { worker, task } = held;
-    const inherited = task.attempt === 1 ? NOTHING_INHERITED : await this.inherit(task);
+    const inherited = task.attempt === 1 ? NOTHING_INHERITED : await this.inherit(task, handler);
     if (inherited === null) {
       const error = { code: 'not-inherited', message: 'What earlier attempts left could not be read; the task was given back.' };
       await this.settle(worker, task, { kind: 'released', delayMs: 0, unhandled: false, error });
       return { leftover: null };
     }
+    failpoint('run.starting');
+    if (!held.isLeased()) await leaseKnown(held);
     if (held.stopped === 'gone') return { leftover: null };
     if (held.stopped !== null) {
       await this.settle(worker, task, this.verdictOf({ kind: 'ignored' }, held.stopped, task, handler, 0));
@@ -55,40 +61,51 @@ export class Attempts {
     const { timeoutMs, deadlineFirst } = this.limitOf(task, handler);
     const abort = new AbortController();
     const grace = new Grace(this.config.workerAbortGraceMs);
-    let stopped: StopOrder | null = null;
-    const stop = (order: StopOrder): void => {
+    let stopped: HandlerOrder | null = null;
+    let isolated: IsolatedRun | null = null;
+    const stop = (order: HandlerOrder): void => {
       // The first reason counts, except that a lost lease takes away the right to write whatever came before.
       if (stopped === null || order === 'gone') stopped = order;
       const name = order === 'timeout' || order === 'deadline' ? 'TimeoutError' : 'AbortError';
       abort.abort(new DOMException(`The attempt was stopped: ${order}.`, name));
-      grace.begin();
+      if (isolated === null) grace.begin();
+      else isolated.stop(order);
     };
     held.stop = stop;
     const timer = setTimeout(stop, timeoutMs, deadlineFirst ? 'deadline' : 'timeout');
+    const desk = this.desks.open(worker, task, handler);
     const { context, end } = makeContext(task, {
       signal: abort.signal,
       deadline: new Date(task.startedAt + timeoutMs),
       logger: this.logger,
-      desk: this.desks.open(worker, task),
+      desk,
       inherited,
     });
-    const work = runHandler(handler, task, context);
+    if (handler.isolation !== undefined)
+      isolated = this.isolates.begin(handler, held, { deadline: task.startedAt + timeoutMs, desk, inherited });
+    const work = isolated === null ? runHandler(handler, task, context) : isolated.ending;
     const ending = await Promise.race([work, grace.over]);
+    failpoint('run.ended');
     clearTimeout(timer);
     grace.end();
     end();
-    const order = stopped as StopOrder | null;
-    const leftover = ending.kind === 'ignored' ? work : null;
+    desk.close();
+    held.ended = true;
+    const order = stopped as HandlerOrder | null;
+    const leftover = ending.kind === 'ignored' ? work : (isolated?.leftover ?? null);
     // If the lease is not mine, I do not write.
     if (order === 'gone') return { leftover };
-    await this.settle(worker, task, this.verdictOf(ending, order, task, handler, timeoutMs));
+    const broken: Ending = { kind: 'threw', thrown: held.broken };
+    const verdict =
+      order === 'broken' ? this.verdictOf(broken, null, task, handler, timeoutMs) : this.verdictOf(ending, order, task, handler, timeoutMs);
+    await this.settle(worker, task, verdict);
     return { leftover };
   }
 
   /** Null where it cannot be read: an attempt that does not know where the last one stopped must not begin. */
-  private async inherit(task: ClaimedTask): Promise<Inheritance | null> {
+  private async inherit(task: ClaimedTask, handler: HandlerDefinition): Promise<Inheritance | null> {
     try {
-      return await this.desks.inherit(task);
+      return await this.desks.inherit(task, handler);
     } catch (err) {
       this.logger.warn({ err }, 'What earlier attempts left could not be read; the task is given back.');
       return null;
@@ -97,6 +114,7 @@ export class Attempts {
 
   async settle(worker: Buffer, task: ClaimedTask, verdict: Verdict): Promise<void> {
     const settled = await this.settler.settle({ worker, task, verdict });
+    failpoint('settle.known');
     if (settled === 'settled') {
       this.logger.debug({ name: task.name, verdict: verdict.kind }, 'An attempt is recorded.');
       return;
@@ -106,13 +124,15 @@ export class Attempts {
   }
 
   private verdictOf(ending: Ending, reason: StopReason | null, task: ClaimedTask, handler: HandlerDefinition, timeoutMs: number): Verdict {
-    const retry = effectiveRetry(task, handler.retry, this.retryDefaults());
-    return classify(ending, reason, { task, retry, resultBytesMax: this.config.resultMaxBytes, timeoutMs, random: Math.random() });
+    const retry = effectiveRetry(ownPolicy(task), handler.retry, this.retryDefaults());
+    const { resultMaxBytes: resultBytesMax, snoozesMax } = this.config;
+    return classify(ending, reason, { task, handler, retry, resultBytesMax, snoozesMax, timeoutMs, random: Math.random() });
   }
 
   /** The shorter of the attempt's own timeout and what is left of the task's life, both in ms from the claim. */
   private limitOf(task: ClaimedTask, handler: HandlerDefinition): { timeoutMs: number; deadlineFirst: boolean } {
-    const own = task.timeoutMs > 0 ? task.timeoutMs : (handler.timeoutMs ?? this.config.taskTimeoutMs);
+    const asked = ownPolicy(task).timeoutMs;
+    const own = asked > 0 ? asked : (handler.timeoutMs ?? this.config.taskTimeoutMs);
     const left = task.deadlineAt > 0 ? Math.max(0, task.deadlineAt - task.startedAt) : Number.POSITIVE_INFINITY;
     return { timeoutMs: Math.min(own, left), deadlineFirst: left < own };
   }

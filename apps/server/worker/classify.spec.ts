@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ClaimedTask } from '@app/tasks';
+import { DeferError } from '@app/handlers';
 import { classify, type Circumstances, type Ending, type StopReason } from './classify.js';
 
 const task: ClaimedTask = {
@@ -25,8 +26,10 @@ const task: ClaimedTask = {
 
 const circumstances = (more: Partial<Circumstances> = {}): Circumstances => ({
   task,
+  handler: { name: 'work' },
   retry: { maxAttempts: 5, backoff: 'exponential', baseMs: 100, maxMs: 10_000, jitter: 0 },
   resultBytesMax: 100,
+  snoozesMax: 10,
   timeoutMs: 500,
   random: 0,
   ...more,
@@ -76,6 +79,10 @@ describe('classify', () => {
     for (const ending of [returned, threw(new Error('aborted')), ignored]) {
       expect(classify(ending, 'timeout', circumstances())).toMatchObject({ kind: 'retry', timedOut: true, error: { code: 'timeout' } });
     }
+    const told = threw(Object.assign(new Error('The program was ended by SIGKILL.'), { code: 'process-stopped' }));
+    expect(classify(told, 'timeout', circumstances())).toMatchObject({
+      error: { message: expect.stringMatching(/stopped\. The program was/) },
+    });
     const last = circumstances({ task: { ...task, failures: 4 } });
     expect(classify(ignored, 'timeout', last)).toMatchObject({ kind: 'failed', reason: 'attempts_exhausted', timedOut: true });
   });
@@ -92,6 +99,58 @@ describe('classify', () => {
     for (const ending of [threw(new Error('aborted')), ignored]) {
       expect(classify(ending, 'shutdown', circumstances())).toMatchObject({ kind: 'released', delayMs: 0, unhandled: false });
     }
+  });
+
+  it('puts off what asks for it, without a failure, with and without our class', () => {
+    expect(classify(threw(new DeferError(1_500)), null, circumstances())).toEqual({ kind: 'snoozed', delayMs: 1_500 });
+    const own = Object.assign(new Error('later'), { name: 'DeferError', delayMs: 0.2 });
+    expect(classify(threw(own), null, circumstances())).toEqual({ kind: 'snoozed', delayMs: 1 });
+    const long = new DeferError(Number.POSITIVE_INFINITY);
+    expect(classify(threw(long), null, circumstances())).toEqual({ kind: 'snoozed', delayMs: 2_592_000_000 });
+    const lastFailure = circumstances({ task: { ...task, failures: 4 } });
+    expect(classify(threw(new DeferError(1)), null, lastFailure)).toMatchObject({ kind: 'snoozed' });
+  });
+
+  it('takes a pause that is no number of ms for an ordinary failure', () => {
+    for (const delayMs of [-1, Number.NaN]) {
+      expect(classify(threw(new DeferError(delayMs)), null, circumstances())).toMatchObject({ kind: 'retry' });
+    }
+  });
+
+  it('ends a task that was put off as often as it may be', () => {
+    const before = circumstances({ task: { ...task, snoozes: 9 } });
+    expect(classify(threw(new DeferError(1)), null, before)).toMatchObject({ kind: 'snoozed' });
+    const after = circumstances({ task: { ...task, snoozes: 10 } });
+    expect(classify(threw(new DeferError(1)), null, after)).toMatchObject({
+      kind: 'failed',
+      reason: 'attempts_exhausted',
+      error: { code: 'snoozed-too-often' },
+    });
+  });
+
+  it('lets a stop that came first win over a handler that puts its task off', () => {
+    const ending = threw(new DeferError(1));
+    expect(classify(ending, 'timeout', circumstances())).toMatchObject({ kind: 'retry', timedOut: true });
+    expect(classify(ending, 'deadline', circumstances())).toMatchObject({ kind: 'failed', reason: 'deadline_exceeded' });
+    expect(classify(ending, 'cancel', circumstances())).toMatchObject({ kind: 'cancelled' });
+    expect(classify(ending, 'shutdown', circumstances())).toMatchObject({ kind: 'released' });
+  });
+
+  it('hands over to the fallback what would fail by the handler’s own doing, and nothing else', () => {
+    const handler = { name: 'work', fallback: 'work.plain' };
+    const takesOver = { kind: 'fallback', from: 'work', to: 'work.plain' };
+    const last = circumstances({ handler, task: { ...task, failures: 4 } });
+    expect(classify(threw(new Error('no')), null, last)).toMatchObject({ ...takesOver, timedOut: false, error: { message: 'no' } });
+    expect(classify(ignored, 'timeout', last)).toMatchObject({ ...takesOver, timedOut: true });
+    const early = circumstances({ handler });
+    expect(classify(threw(Object.assign(new Error('never'), { retryable: false })), null, early)).toMatchObject(takesOver);
+    expect(classify({ kind: 'returned', value: 10n }, null, early)).toMatchObject(takesOver);
+    const putOff = circumstances({ handler, task: { ...task, snoozes: 10 } });
+    expect(classify(threw(new DeferError(1)), null, putOff)).toMatchObject({ ...takesOver, error: { code: 'snoozed-too-often' } });
+    expect(classify(threw(new Error('no')), null, early)).toMatchObject({ kind: 'retry' });
+    expect(classify(ignored, 'deadline', early)).toMatchObject({ kind: 'failed', reason: 'deadline_exceeded' });
+    expect(classify(ignored, 'cancel', last)).toMatchObject({ kind: 'cancelled' });
+    expect(classify(ignored, 'shutdown', last)).toMatchObject({ kind: 'released' });
   });
 
   it('has a verdict for every ending and every reason', () => {

@@ -1,12 +1,17 @@
 /** Calls a handler, and bounds how long it may take to stop. */
 import type { HandlerDefinition, TaskContext } from '@app/handlers';
+import { failpoint } from '@app/lifecycle';
 import type { ClaimedTask } from '@app/tasks';
 import type { Ending } from './classify.js';
 
 /** Whatever the handler does becomes an ending; this never rejects. */
 export function runHandler(handler: HandlerDefinition, task: ClaimedTask, context: TaskContext): Promise<Ending> {
   return Promise.resolve()
-    .then(() => handler.run(JSON.parse(task.payload) as unknown, context))
+    .then(() => {
+      const result = handler.run(JSON.parse(task.payload) as unknown, context);
+      failpoint('run.started');
+      return result;
+    })
     .then(
       (value): Ending => ({ kind: 'returned', value }),
       (thrown: unknown): Ending => ({ kind: 'threw', thrown }),

@@ -2,7 +2,7 @@
  * The rules that tie settings to each other. A rule is asked only where every setting it names could be read, so that one
  * typing mistake does not bring a second, misleading problem with it.
  */
-import type { SettingField, SettingValues } from './settings.js';
+import { settingEntries, type SettingField, type SettingValues } from './settings.js';
 
 export interface Rule {
   readonly needs: readonly SettingField[];
@@ -23,7 +23,19 @@ function shortestRetention(values: SettingValues): number {
   return Math.min(values.retentionSucceededMs, values.retentionFailedMs, values.retentionCancelledMs, values.retentionExpiredMs);
 }
 
+/** The variables of the list that hold a secret of this program. */
+function secretsAmong(names: readonly string[]): string[] {
+  return settingEntries().flatMap(([name, { secret }]) => (secret && names.includes(name) ? [name] : []));
+}
+
 export const RULES: readonly Rule[] = [
+  {
+    needs: ['failpoints', 'nodeEnv'],
+    problem: (values) =>
+      values.failpoints.length > 0 && values.nodeEnv === 'production'
+        ? 'FAILPOINTS makes the process kill or stop itself, for tests: remove it, or do not set NODE_ENV=production.'
+        : null,
+  },
   {
     needs: ['role', 'databaseUrl'],
     problem: (values) =>
@@ -81,6 +93,20 @@ export const RULES: readonly Rule[] = [
     problem: (values) =>
       values.schedulerSweepMs > values.workerLeaseMs
         ? 'SCHEDULER_SWEEP_MS must not be greater than WORKER_LEASE_MS: a lost worker must be looked for at least once per lease.'
+        : null,
+  },
+  {
+    needs: ['workerBlockWarnMs', 'workerStallMs'],
+    problem: (values) =>
+      values.workerBlockWarnMs > values.workerStallMs
+        ? 'WORKER_BLOCK_WARN_MS must not be greater than WORKER_STALL_MS: a process that was ended names nobody any more.'
+        : null,
+  },
+  {
+    needs: ['isolateEnv'],
+    problem: (values) =>
+      secretsAmong(values.isolateEnv).length > 0
+        ? `ISOLATE_ENV names ${secretsAmong(values.isolateEnv).join(', ')}: handlers must not get the secrets of the worker itself.`
         : null,
   },
   {

@@ -9,7 +9,10 @@ import type { HandlerBackoff, HandlerDefinition } from './definition.js';
 const HANDLER_NAME = /^[A-Za-z0-9._:-]{1,128}$/;
 const DAY_MS = 86_400_000;
 const BACKOFFS: readonly HandlerBackoff[] = ['exponential', 'linear', 'fixed'];
-const KEYS = ['name', 'timeoutMs', 'retry', 'run'];
+const KEYS = ['name', 'timeoutMs', 'retry', 'isolation', 'memoryMb', 'fallback', 'onAbandon', 'run'];
+const ISOLATIONS: readonly unknown[] = ['thread', 'process'];
+const MEMORY_MB_MIN = 16;
+const MEMORY_MB_MAX = 65_536;
 const RETRY_KEYS = ['maxAttempts', 'backoff', 'baseMs', 'maxMs', 'jitter'];
 
 /**
@@ -20,17 +23,21 @@ export function checkDefinition(definition: unknown, origin: string): asserts de
   if (typeof definition !== 'object' || definition === null || Array.isArray(definition)) {
     throw new InvalidHandler(origin, ['it must be an object { name, run(payload, context) }']);
   }
-  const { name, timeoutMs, retry, run } = definition as Record<string, unknown>;
+  const { name, timeoutMs, retry, isolation, memoryMb, fallback, onAbandon, run } = definition as Record<string, unknown>;
   const problems = [
-    ...(typeof name === 'string' && HANDLER_NAME.test(name) ? [] : ['"name" must be 1 to 128 of A-Z a-z 0-9 . _ : -']),
+    ...(isName(name) ? [] : ['"name" must be 1 to 128 of A-Z a-z 0-9 . _ : -']),
     ...(typeof run === 'function' ? [] : ['"run" must be a function (payload, context)']),
     ...wholeNumber('timeoutMs', timeoutMs, 1, DAY_MS),
     ...(retry === undefined ? [] : retryProblems(retry)),
+    ...isolationProblems(isolation, memoryMb),
+    ...(fallback === undefined || isName(fallback) ? [] : ['"fallback" must be the name of a handler']),
+    ...(onAbandon === undefined || typeof onAbandon === 'function' ? [] : ['"onAbandon" must be a function (resource, context)']),
     ...unknownKeys(definition, KEYS, 'a handler'),
   ];
-  if (problems.length > 0)
-    throw new InvalidHandler(typeof name === 'string' && HANDLER_NAME.test(name) ? `${origin} ("${name}")` : origin, problems);
+  if (problems.length > 0) throw new InvalidHandler(isName(name) ? `${origin} ("${name}")` : origin, problems);
 }
+
+const isName = (value: unknown): value is string => typeof value === 'string' && HANDLER_NAME.test(value);
 
 function retryProblems(retry: unknown): string[] {
   if (typeof retry !== 'object' || retry === null || Array.isArray(retry)) return [`"retry" must be an object of ${RETRY_KEYS.join(', ')}`];
@@ -48,6 +55,16 @@ function retryProblems(retry: unknown): string[] {
       ? ['"retry.baseMs" must not be greater than "retry.maxMs"']
       : []),
     ...unknownKeys(retry, RETRY_KEYS, '"retry"'),
+  ];
+}
+
+function isolationProblems(isolation: unknown, memoryMb: unknown): string[] {
+  return [
+    ...(isolation === undefined || ISOLATIONS.includes(isolation) ? [] : ['"isolation" must be "thread" or "process"']),
+    ...wholeNumber('memoryMb', memoryMb, MEMORY_MB_MIN, MEMORY_MB_MAX),
+    ...(memoryMb !== undefined && isolation === undefined
+      ? ['"memoryMb" needs "isolation": the memory of a shared process has no limit']
+      : []),
   ];
 }
 

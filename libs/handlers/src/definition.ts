@@ -44,24 +44,26 @@ export interface TaskContext {
   readonly logger: HandlerLogger;
   /** Tells how far the work is, 0 to 1. May be called as often as one likes; only the latest is kept. */
   progress(fraction: number, message?: string): Promise<void>;
-  /** What an earlier attempt saved last with `checkpoint`, or null. */
+  /** What an earlier attempt of this handler saved last with `checkpoint`, or null. */
   readonly lastCheckpoint: unknown;
   /**
-   * Saves where the work stands; resolves when it is stored, and replaces what was saved before. The next attempt finds it in
-   * `lastCheckpoint`. Anything JSON can hold, at most `CHECKPOINT_MAX_BYTES`. Rejects, retryably, where it cannot be stored in
-   * time or the attempt is no longer this worker's.
+   * Saves where the work stands; resolves when this or a later one is stored, and replaces what was saved before. The next attempt
+   * finds it in `lastCheckpoint`. Anything JSON can hold, at most `CHECKPOINT_MAX_BYTES`; `undefined` becomes `null`. Rejects,
+   * retryably, where it cannot be stored in time, or the attempt is over or no longer this worker's; for good where it is too
+   * large or no JSON.
    */
   checkpoint(data: unknown): Promise<void>;
   /** Ends this attempt without a failure; the task is run again after so many ms, 0 to 30 days. Throws, so nothing after it runs. */
   snooze(delayMs: number): never;
   /**
    * Notes something that exists outside of this system for the task (a machine, a lock, a ticket), before it is made. If the task
-   * ends without `release`, the handler's `onAbandon` is called for it until it succeeds.
+   * ends without `release`, the handler's `onAbandon` is called for it until it succeeds. Rejects for good where the handler has no
+   * such hook, retryably where it could not be stored.
    * @param kind 1 to 64 of `[A-Za-z0-9._:-]`
    * @param ref what is needed to find it again, 1 to 1,000 characters
    */
   registerResource(kind: string, ref: string): Promise<HeldResource>;
-  /** What earlier attempts registered and did not release. */
+  /** What earlier attempts registered and did not release, at most 1,000; not what a hook was called for already. */
   readonly resources: readonly HeldResource[];
   /** For a fallback: how the handler that it stands in for failed last. Null otherwise. */
   readonly primaryError: { readonly code: string; readonly message: string } | null;
@@ -104,7 +106,7 @@ export interface HandlerDefinition<P = unknown, R = unknown> {
   readonly isolation?: 'thread' | 'process';
   /** How much memory an isolated handler may use, 16 to 65,536 MiB. */
   readonly memoryMb?: number;
-  /** Name of the handler that takes over when this one has failed for good. */
+  /** Name of the handler that takes over when this one has failed for good; up to five in a row, checked at boot. */
   readonly fallback?: string;
   /**
    * Lets go of a resource that a task left behind. Called at least once per resource, again until it succeeds, on any worker that

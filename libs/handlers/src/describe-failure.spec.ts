@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { describeFailure } from './describe-failure.js';
-import { PermanentError, RetryableError } from './thrown-errors.js';
+import { DeferError, PermanentError, RetryableError } from './thrown-errors.js';
 
 const hostile = new Proxy(
   {},
@@ -22,6 +22,7 @@ describe('describeFailure', () => {
     expect(describeFailure(new TypeError('x is not a function'))).toEqual({
       permanent: false,
       retryAfterMs: null,
+      deferMs: null,
       code: 'handler-error',
       message: 'x is not a function',
     });
@@ -29,7 +30,7 @@ describe('describeFailure', () => {
 
   it('knows PermanentError, with and without our class', () => {
     const own = Object.assign(new Error('no such customer'), { name: 'PermanentError', code: 'no-customer' });
-    const expected = { permanent: true, retryAfterMs: null, code: 'no-customer', message: 'no such customer' };
+    const expected = { permanent: true, retryAfterMs: null, deferMs: null, code: 'no-customer', message: 'no such customer' };
     expect(describeFailure(new PermanentError('no such customer', { code: 'no-customer' }))).toEqual(expected);
     expect(describeFailure(own)).toEqual(expected);
     expect(
@@ -43,11 +44,19 @@ describe('describeFailure', () => {
     expect(describeFailure(new RetryableError({ message: 'busy', retryAfterMs: 1_500, code: 'busy' }))).toEqual({
       permanent: false,
       retryAfterMs: 1_500,
+      deferMs: null,
       code: 'busy',
       message: 'busy',
     });
     expect(describeFailure({ message: 'busy', retryAfterMs: 10 }).retryAfterMs).toBe(10);
     expect(describeFailure(new RetryableError())).toMatchObject({ permanent: false, retryAfterMs: null });
+  });
+
+  it('knows a task that is put off, with and without our class', () => {
+    expect(describeFailure(new DeferError(1_500))).toMatchObject({ permanent: false, deferMs: 1_500 });
+    expect(describeFailure(Object.assign(new Error('later'), { name: 'DeferError', delayMs: 7 })).deferMs).toBe(7);
+    expect(describeFailure(Object.assign(new Error('later'), { delayMs: 7 })).deferMs).toBeNull();
+    expect(describeFailure(Object.assign(new DeferError(7), { retryable: false }))).toMatchObject({ permanent: true, deferMs: null });
   });
 
   it.each<[unknown, number | null]>([
@@ -60,6 +69,7 @@ describe('describeFailure', () => {
     [5n, null],
   ])('bounds a requested pause: %p', (retryAfterMs, expected) => {
     expect(describeFailure({ retryAfterMs }).retryAfterMs).toBe(expected);
+    expect(describeFailure({ name: 'DeferError', delayMs: retryAfterMs }).deferMs).toBe(expected);
   });
 
   it.each<[unknown, string]>([
@@ -95,7 +105,7 @@ describe('describeFailure', () => {
       'The handler threw an object without a message.',
     ],
   ])('has words for %s', (_, thrown, message) => {
-    expect(describeFailure(thrown)).toEqual({ permanent: false, retryAfterMs: null, code: 'handler-error', message });
+    expect(describeFailure(thrown)).toEqual({ permanent: false, retryAfterMs: null, deferMs: null, code: 'handler-error', message });
   });
 
   it('replaces control characters and halves of characters, and cuts long messages', () => {
@@ -116,7 +126,8 @@ describe('describeFailure', () => {
     );
     fc.assert(
       fc.property(thrown, (value) => {
-        const { code, message, retryAfterMs } = describeFailure(value);
+        const { code, message, retryAfterMs, deferMs } = describeFailure(value);
+        expect(deferMs === null || (Number.isInteger(deferMs) && deferMs >= 0)).toBe(true);
         expect(code).toMatch(/^[A-Za-z0-9._:-]{1,64}$/);
         expect(message.length).toBeGreaterThan(0);
         expect(message.length).toBeLessThanOrEqual(2_000);

@@ -9,6 +9,8 @@ export interface FailureDescription {
   permanent: boolean;
   /** Pause the handler asked for, a whole number of ms from 0 to 30 days; null where it asked for none. */
   retryAfterMs: number | null;
+  /** For how long the handler put the task off, a whole number of ms from 0 to 30 days; null where it did not. It is no failure then. */
+  deferMs: number | null;
   /** 1 to 64 of `[A-Za-z0-9._:-]`; `handler-error` where the error brings none. */
   code: string;
   /** At most 2,000 characters, without control characters, never empty. */
@@ -25,10 +27,12 @@ const UNPRINTABLE = /[\p{Cc}\p{Cs}\u2028\u2029]+/gu;
 
 /** Classifies a thrown value. Never throws. */
 export function describeFailure(thrown: unknown): FailureDescription {
-  const permanent = read(thrown, 'name') === 'PermanentError' || read(thrown, 'retryable') === false;
+  const name = read(thrown, 'name');
+  const permanent = name === 'PermanentError' || read(thrown, 'retryable') === false;
   return {
     permanent,
     retryAfterMs: permanent ? null : pauseOf(read(thrown, 'retryAfterMs')),
+    deferMs: !permanent && name === 'DeferError' ? pauseOf(read(thrown, 'delayMs')) : null,
     code: codeOf(read(thrown, 'code')),
     message: messageOf(thrown),
   };

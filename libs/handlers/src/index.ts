@@ -11,10 +11,8 @@ export type {
   TaskContext,
 } from './definition.js';
 export { describeFailure, type FailureDescription } from './describe-failure.js';
-export { discoverHandlers } from './discover-handlers.js';
-export { HandlersModule, type HandlersOptions } from './handlers.module.js';
-export { loadHandlersFrom, type LoadedHandler } from './load-handlers.js';
+export { loadHandlerModule, loadHandlersFrom, type LoadedHandler } from './load-handlers.js';
 export { HandlerRegistry, type FoundHandler } from './registry.js';
 export { serialiseResult, type SerialisedResult } from './serialise-result.js';
-export { TaskHandler, type TaskHandlerOptions } from './task-handler.js';
+export { TaskHandler, taskHandlerOptions, type TaskHandlerOptions } from './task-handler.js';
 export { DeferError, PermanentError, RetryableError, type ThrownDetails } from './thrown-errors.js';

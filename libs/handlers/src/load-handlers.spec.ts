@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { HandlersNotLoaded, InvalidHandler } from './boot-errors.js';
 import type { TaskContext } from './definition.js';
-import { loadHandlersFrom } from './load-handlers.js';
+import { loadHandlerModule, loadHandlersFrom } from './load-handlers.js';
 
 let directory = '';
 
@@ -42,6 +42,8 @@ describe('loadHandlersFrom', () => {
       ['c', 'c.js'],
     ]);
     expect(await loaded[0]?.definition.run(7, {} as TaskContext)).toEqual({ got: 7 });
+    // An isolated handler is loaded again by its thread or process, from there.
+    expect((await loadHandlerModule(loaded[1]!.module)).map(({ definition }) => definition.name)).toEqual(['b.one', 'b.two']);
   });
 
   it('leaves everything else alone: other files, hidden names, folders', async () => {

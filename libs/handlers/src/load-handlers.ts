@@ -5,7 +5,7 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { HandlersNotLoaded } from './boot-errors.js';
 import { checkDefinition } from './check-definition.js';
 import { describeFailure } from './describe-failure.js';
@@ -15,6 +15,8 @@ export interface LoadedHandler {
   readonly definition: HandlerDefinition;
   /** The file name. */
   readonly origin: string;
+  /** URL of the file. */
+  readonly module: string;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface LoadedHandler {
  */
 export async function loadHandlersFrom(directory: string): Promise<LoadedHandler[]> {
   const loaded: LoadedHandler[] = [];
-  for (const file of await moduleFiles(resolve(directory))) loaded.push(...(await loadModule(file)));
+  for (const file of await moduleFiles(resolve(directory))) loaded.push(...(await loadHandlerModule(pathToFileURL(file).href)));
   return loaded;
 }
 
@@ -43,22 +45,27 @@ async function moduleFiles(directory: string): Promise<string[]> {
   return files;
 }
 
-async function loadModule(file: string): Promise<LoadedHandler[]> {
-  const origin = basename(file);
-  const exported = defaultExport(await importModule(file, origin));
+/**
+ * The handlers of one module, in the order it exports them.
+ * @param module file URL.
+ * @throws HandlersNotLoaded, InvalidHandler as above.
+ */
+export async function loadHandlerModule(module: string): Promise<LoadedHandler[]> {
+  const origin = basename(fileURLToPath(module));
+  const exported = defaultExport(await importModule(module, origin));
   if (exported === undefined) {
     throw new HandlersNotLoaded(`${origin} has no default export. Write "export default { name: '…', run(payload, context) { … } }".`);
   }
   const definitions: readonly unknown[] = Array.isArray(exported) ? exported : [exported];
   return definitions.map((definition) => {
     checkDefinition(definition, origin);
-    return { definition, origin };
+    return { definition, origin, module };
   });
 }
 
-async function importModule(file: string, origin: string): Promise<unknown> {
+async function importModule(module: string, origin: string): Promise<unknown> {
   try {
-    return await import(pathToFileURL(file).href);
+    return await import(module);
   } catch (error) {
     throw new HandlersNotLoaded(`${origin} could not be loaded: ${withoutPaths(describeFailure(error).message)}`, error);
   }

@@ -47,6 +47,24 @@ describe('HandlerRegistry', () => {
     expect(await registry.get('echo')?.run(null, context)).toBe('first');
   });
 
+  it('keeps what an isolated handler asks for, and the module it comes from', () => {
+    const registry = new HandlerRegistry();
+    registry.register({ name: 'a', isolation: 'process', memoryMb: 64, run }, 'a.mjs', 'file:///handlers/a.mjs');
+    registry.register({ name: 'b', run }, 'the program itself');
+    expect(registry.get('a')).toMatchObject({ isolation: 'process', memoryMb: 64 });
+    expect([registry.moduleOf('a'), registry.moduleOf('b'), registry.moduleOf('c')]).toEqual([
+      'file:///handlers/a.mjs',
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('refuses an isolated handler that comes from no module', () => {
+    const register = (): void => new HandlerRegistry().register({ name: 'a', isolation: 'thread', run }, 'the program itself');
+    expect(register).toThrow(InvalidHandler);
+    expect(register).toThrow(/^The handler from the program itself \("a"\) cannot be used: "isolation" is for handlers .* HANDLERS_DIR/);
+  });
+
   it('keeps a copy that nobody can change, with its own this', async () => {
     const retry = { maxAttempts: 2 };
     class Handler {
@@ -64,6 +82,62 @@ describe('HandlerRegistry', () => {
     expect(Object.isFrozen(registered)).toBe(true);
     expect(Object.isFrozen(registered?.retry)).toBe(true);
     expect(await registered?.run(null, context)).toBe(99);
+  });
+
+  const registryOf = (...definitions: { name: string; fallback?: string }[]): HandlerRegistry => {
+    const registry = new HandlerRegistry();
+    for (const definition of definitions) registry.register({ ...definition, run }, 'here');
+    return registry;
+  };
+
+  it('finds who stands in for a handler, as far as the chain of fallbacks goes', () => {
+    const registry = registryOf({ name: 'a', fallback: 'b' }, { name: 'b', fallback: 'c' }, { name: 'c' });
+    registry.complete();
+    expect([0, 1, 2, 3].map((fallbacks) => registry.standIn('a', fallbacks)?.name)).toEqual(['a', 'b', 'c', undefined]);
+    expect([0, 1, 2].map((fallbacks) => registry.standIn('b', fallbacks)?.name)).toEqual(['b', 'c', undefined]);
+    expect(registry.standIn('d', 0)).toBeUndefined();
+    expect(registry.ways()).toEqual(['a', 'a>b', 'a>b>c', 'b', 'b>c', 'c']);
+  });
+
+  it.each<[string, { name: string; fallback?: string }[], RegExp]>([
+    ['is unknown', [{ name: 'a', fallback: 'b' }], /"a".*no handler is named "b"/],
+    ['is the handler itself', [{ name: 'a', fallback: 'a' }], /"a".*circle/],
+    ['goes round', ['a', 'b', 'c'].map((name, index) => ({ name, fallback: 'bca'.charAt(index) })), /circle/],
+    [
+      'goes on for too long',
+      ['1', '2', '3', '4', '5', '6', '7'].map((name) => (name === '7' ? { name } : { name, fallback: String(Number(name) + 1) })),
+      /"1".*longer than 5/,
+    ],
+  ])('ends the boot where a fallback %s', (_, definitions, message) => {
+    expect(() => {
+      registryOf(...definitions).complete();
+    }).toThrow(InvalidHandler);
+    expect(() => {
+      registryOf(...definitions).complete();
+    }).toThrow(message);
+  });
+
+  it('takes a chain of five fallbacks', () => {
+    const names = ['1', '2', '3', '4', '5', '6'];
+    registryOf(...names.map((name) => (name === '6' ? { name } : { name, fallback: String(Number(name) + 1) }))).complete();
+  });
+
+  it('keeps the hook, with its own this', async () => {
+    const gone: string[] = [];
+    const definition = {
+      name: 'a',
+      gone,
+      run,
+      onAbandon({ ref }: { ref: string }) {
+        this.gone.push(ref);
+      },
+    };
+    const { gone: _own, ...bare } = definition;
+    const handler = Object.assign(Object.create({ gone }) as object, bare);
+    const registry = new HandlerRegistry();
+    registry.register(handler, 'here');
+    await registry.get('a')?.onAbandon?.({ taskId: 't', tenant: 'acme', kind: 'vm', ref: '7', tries: 0 }, {} as never);
+    expect(gone).toEqual(['7']);
   });
 
   it.each<[string, unknown]>([
@@ -91,6 +165,11 @@ describe('HandlerRegistry', () => {
     ['an endless pause', { name: 'a', run, retry: { maxMs: Number.POSITIVE_INFINITY } }],
     ['a first pause above the longest', { name: 'a', run, retry: { baseMs: 2, maxMs: 1 } }],
     ['a jitter that is not a number', { name: 'a', run, retry: { jitter: Number.NaN } }],
+    ['a fallback without a name', { name: 'a', run, fallback: '' }],
+    ['a hook that is no function', { name: 'a', run, onAbandon: 'later' }],
+    ['an unknown isolation', { name: 'a', run, isolation: 'container' }],
+    ['memory without isolation', { name: 'a', run, memoryMb: 64 }],
+    ['too little memory', { name: 'a', run, isolation: 'thread', memoryMb: 15 }],
     ['a misspelt retry key', { name: 'a', run, retry: { attempts: 3 } }],
   ])('refuses %s', (_, definition) => {
     expect(() => new HandlerRegistry().register(definition, 'bad.mjs')).toThrow(InvalidHandler);

@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import type { HandlerDefinition, TaskContext } from './definition.js';
 
-export type TaskHandlerOptions = Pick<HandlerDefinition, 'name' | 'timeoutMs' | 'retry'>;
+export type TaskHandlerOptions = Pick<HandlerDefinition, 'name' | 'timeoutMs' | 'retry' | 'fallback'>;
 
 const OPTIONS = Symbol('task-handler');
 

@@ -45,8 +45,9 @@ export class RetryableError extends Error {
 export class DeferError extends Error {
   readonly delayMs: number;
 
+  /** @param delayMs 0 to 30 days; more is taken as 30 days, and what is no such number makes it an ordinary failure. */
   constructor(delayMs: number) {
-    super('The handler put the task off.');
+    super(`The handler put the task off, by ${String(delayMs)} ms.`);
     this.name = 'DeferError';
     this.delayMs = delayMs;
   }

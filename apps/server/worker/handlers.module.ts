@@ -1,14 +1,13 @@
 /**
  * Gathers the handlers of a process from their three sources: definitions handed in, modules of a folder, and providers
  * marked with `@TaskHandler`. The first two are registered while the module is made, the third when every provider has its
- * instance; so the registry is complete from `onApplicationBootstrap` on, and a name taken twice ends the boot.
+ * instance; so the registry is complete from `onApplicationBootstrap` on, and a name taken twice, or a fallback that leads nowhere,
+ * ends the boot.
  */
 import { Inject, Injectable, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
-import type { HandlerDefinition } from './definition.js';
+import { HandlerRegistry, loadHandlersFrom, type HandlerDefinition } from '@app/handlers';
 import { discoverHandlers } from './discover-handlers.js';
-import { loadHandlersFrom } from './load-handlers.js';
-import { HandlerRegistry } from './registry.js';
 
 export interface HandlersOptions {
   /** Handlers that belong to the program. */
@@ -26,6 +25,7 @@ class HandlerDiscovery implements OnModuleInit {
 
   onModuleInit(): void {
     for (const { definition, origin } of discoverHandlers(this.discovery)) this.registry.register(definition, origin);
+    this.registry.complete();
   }
 }
 
@@ -47,6 +47,6 @@ async function fillRegistry({ definitions, directory }: HandlersOptions): Promis
   const registry = new HandlerRegistry();
   for (const definition of definitions) registry.register(definition, 'the program itself');
   const loaded = directory === null ? [] : await loadHandlersFrom(directory);
-  for (const { definition, origin } of loaded) registry.register(definition, origin);
+  for (const { definition, origin, module } of loaded) registry.register(definition, origin, module);
   return registry;
 }

@@ -4,11 +4,16 @@ import { join } from 'node:path';
 import { Injectable, Module, Scope, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { describe, expect, it } from '@jest/globals';
-import { DuplicateHandler, InvalidHandler } from './boot-errors.js';
-import type { TaskContext } from './definition.js';
+import {
+  DuplicateHandler,
+  HandlerRegistry,
+  InvalidHandler,
+  TaskHandler,
+  type AbandonContext,
+  type AbandonedResource,
+  type TaskContext,
+} from '@app/handlers';
 import { HandlersModule, type HandlersOptions } from './handlers.module.js';
-import { HandlerRegistry } from './registry.js';
-import { TaskHandler } from './task-handler.js';
 
 @Injectable()
 class Letters {
@@ -24,6 +29,19 @@ class UpperHandler {
 
   run(payload: unknown): string {
     return this.letters.upper(String(payload));
+  }
+}
+
+@TaskHandler({ name: 'letters.last', fallback: 'letters.upper' })
+class LastResort {
+  readonly gone: string[] = [];
+
+  run(): null {
+    return null;
+  }
+
+  onAbandon({ ref }: AbandonedResource): void {
+    this.gone.push(ref);
   }
 }
 
@@ -72,6 +90,15 @@ describe('HandlersModule', () => {
     expect(registry.names()).toEqual(['echo', 'letters.upper', 'mail.send']);
     expect(registry.get('letters.upper')).toMatchObject({ timeoutMs: 1_000, retry: { maxAttempts: 2 } });
     expect(await registry.get('letters.upper')?.run('abc', {} as TaskContext)).toBe('ABC');
+  });
+
+  it('knows the fallback and the hook of a marked provider, and ends the boot where the fallback is unknown', async () => {
+    const registry = await boot({}, UpperHandler, LastResort);
+    expect(await registry.standIn('letters.last', 1)?.run('abc', {} as TaskContext)).toBe('ABC');
+    const hook = registry.get('letters.last')?.onAbandon;
+    expect(() => hook?.({ taskId: 't', tenant: 'acme', kind: 'vm', ref: '7', tries: 0 }, {} as AbandonContext)).not.toThrow();
+    expect(registry.get('letters.upper')?.onAbandon).toBeUndefined();
+    await expect(boot({}, LastResort)).rejects.toThrow('no handler is named "letters.upper"');
   });
 
   it('ends the boot at a name taken twice, and names both places', async () => {

@@ -1,12 +1,18 @@
 /** Finds the providers that are marked with `@TaskHandler` among all that the application has. */
 import type { DiscoveryService } from '@nestjs/core';
-import { InvalidHandler } from './boot-errors.js';
-import type { TaskContext } from './definition.js';
-import type { FoundHandler } from './registry.js';
-import { taskHandlerOptions } from './task-handler.js';
+import {
+  InvalidHandler,
+  taskHandlerOptions,
+  type AbandonContext,
+  type AbandonedResource,
+  type FoundHandler,
+  type TaskContext,
+} from '@app/handlers';
 
 type Provider = ReturnType<DiscoveryService['getProviders']>[number];
-type Runnable = Record<'run', (payload: unknown, context: TaskContext) => unknown>;
+type Runnable = Record<'run', (payload: unknown, context: TaskContext) => unknown> & {
+  readonly onAbandon?: (resource: AbandonedResource, context: AbandonContext) => unknown;
+};
 
 /**
  * To be called when all providers have their instances, from `onModuleInit` on. A provider under several tokens counts once.
@@ -33,7 +39,9 @@ function handlerOf(provider: Provider): (FoundHandler & { instance: object }) | 
   if (!isObject(instance)) throw new InvalidHandler(origin, ['it must be in the default scope, not request-scoped or transient']);
   if (!isRunnable(instance)) throw new InvalidHandler(origin, ['it must have a method run(payload, context)']);
   const run = (payload: unknown, context: TaskContext) => instance.run(payload, context);
-  return { definition: { ...options, run }, origin, instance };
+  if (instance.onAbandon === undefined) return { definition: { ...options, run }, origin, instance };
+  const onAbandon = (resource: AbandonedResource, context: AbandonContext) => instance.onAbandon?.(resource, context);
+  return { definition: { ...options, run, onAbandon }, origin, instance };
 }
 
 function isObject(value: unknown): value is object {

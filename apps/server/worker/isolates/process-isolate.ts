@@ -1,0 +1,85 @@
+/**
+ * An isolate in a process of its own, the leader of its own process group: what the handler starts ends with it. Nothing that
+ * happens in there, memory included, harms the worker.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describeFailure } from '@app/handlers';
+import { pause } from '@app/lifecycle';
+import { OUT_OF_MEMORY, type Exit, type Isolate, type IsolateSpec, type OutputLine } from './isolate.js';
+import type { IsolateStart, Order, Report } from './messages.js';
+import { Output } from './output.js';
+
+/** How long the last output of a process that has ended is waited for. */
+const LAST_OUTPUT_MS = 250;
+
+export class ProcessIsolate implements Isolate {
+  onReport: ((report: Report) => void) | null = null;
+  onOutput: ((line: OutputLine) => void) | null = null;
+  readonly exited: Promise<Exit>;
+  private readonly child: ChildProcess;
+  private over = false;
+
+  constructor(
+    readonly spec: IsolateSpec,
+    start: IsolateStart,
+    env: Readonly<Record<string, string>>,
+  ) {
+    this.child = fork(fileURLToPath(new URL('./isolate-main.js', import.meta.url)), [JSON.stringify(start)], {
+      detached: true,
+      env: { ...env },
+      execArgv: [`--max-old-space-size=${spec.memoryMb}`],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    this.child.on('message', (report) => this.onReport?.(report as Report));
+    this.exited = this.watch(this.child);
+  }
+
+  send(order: Order): void {
+    // Where the channel is closed, the exit tells.
+    if (this.child.connected) this.child.send(order, () => undefined);
+  }
+
+  warn(): void {
+    this.signal('SIGTERM');
+  }
+
+  kill(): void {
+    this.signal('SIGKILL');
+  }
+
+  private async watch(child: ChildProcess): Promise<Exit> {
+    const outputs = (['stdout', 'stderr'] as const).flatMap((stream) => {
+      const source = child[stream];
+      return source === null ? [] : [new Output(source, (text) => this.onOutput?.({ stream, text }))];
+    });
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    const end = await new Promise<Omit<Exit, 'outOfMemory'>>((resolve) => {
+      child.once('exit', (code, signal) => {
+        resolve({ code, signal, problem: null });
+      });
+      child.on('error', (error) => {
+        if (child.pid === undefined) resolve({ code: null, signal: null, problem: describeFailure(error).message });
+      });
+    });
+    // What the handler has started goes on without its parent until it is told.
+    this.kill();
+    this.over = true;
+    await Promise.race([closed, pause(LAST_OUTPUT_MS)]);
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    const said = outputs.map(({ tail }) => tail).join('\n');
+    const outOfMemory = end.signal !== null && (said.includes('JavaScript heap out of memory') || said.includes(OUT_OF_MEMORY));
+    return { ...end, outOfMemory };
+  }
+
+  /** To the whole group. Its number is not given to others while one of its processes lives; once all are gone, it must rest. */
+  private signal(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (this.over || this.child.pid === undefined) return;
+    try {
+      process.kill(-this.child.pid, signal);
+    } catch {
+      // There is nobody left.
+    }
+  }
+}
