@@ -26,7 +26,7 @@ export class FaultyDatabase extends Database {
   busiest = 0;
   private underWay = 0;
   private accidents: Accident[] = [];
-  private inside: (() => Promise<unknown>) | null = null;
+  private inside: { work: () => Promise<unknown>; queries: number } | null = null;
 
   constructor(readonly real: Database) {
     super();
@@ -98,9 +98,14 @@ export class FaultyDatabase extends Database {
     this.accidents.push({ calls, before: () => work() });
   }
 
-  /** Somebody does something in the middle of the next transaction: after its first read, before what follows. */
-  interruptInside(work: () => Promise<unknown>): void {
-    this.inside = work;
+  /** The next of the calls happens, and its answer arrives after somebody has done something. */
+  delayAnswer(calls: readonly Call[], work: () => Promise<void>): void {
+    this.accidents.push({ calls, after: work });
+  }
+
+  /** Somebody does something in the middle of the next transaction: after so many of its reads, before what follows. */
+  interruptInside(work: () => Promise<unknown>, queries = 1): void {
+    this.inside = { work, queries };
   }
 
   reset(): void {
@@ -139,9 +144,11 @@ export class FaultyDatabase extends Database {
       ...transaction,
       query: async <T extends object = Row>(statement: Sql) => {
         const found = await transaction.query<T>(statement);
-        const work = this.inside;
-        this.inside = null;
-        await work?.();
+        const { inside } = this;
+        if (inside !== null && (inside.queries -= 1) === 0) {
+          this.inside = null;
+          await inside.work();
+        }
         return found;
       },
     };

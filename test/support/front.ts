@@ -12,19 +12,28 @@ import { Config, loadConfig, type Environment } from '@app/config';
 import { IdempotencyKeyReused, InvalidState, NotFound } from '@app/errors';
 import { Clock } from '@app/lifecycle';
 import {
+  AuditLog,
+  BulkOperations,
+  DeadLetters,
   Queues,
   TaskCanceller,
+  TaskDiscarder,
   TaskReader,
   TaskRetrier,
   TaskSubmitter,
+  TaskTimeline,
   TaskWaiter,
   Workers,
+  type BulkView,
+  type NewBulk,
   type NewTask,
   type QueueView,
+  type RetryChange,
   type Submitted,
   type TaskFilter,
   type TaskPage,
   type TaskView,
+  type Timeline,
 } from '@app/tasks';
 import { createLogger, Logger } from '@app/telemetry';
 import { ApiModule } from '../../apps/server/api/api.module.js';
@@ -52,6 +61,9 @@ export class MemoryTasks {
   readonly tasks = new Map<string, TaskView>();
   readonly waits: { timeoutMs: number; aborted: boolean }[] = [];
   readonly queueCalls: string[] = [];
+  /** What operators asked for, in order. */
+  readonly operatorCalls: Record<string, unknown>[] = [];
+  readonly bulks: NewBulk[] = [];
   private readonly keys = new Map<string, { id: string; fingerprint: string }>();
   failure: unknown = null;
   /** What `wait` answers. */
@@ -95,6 +107,21 @@ export class MemoryTasks {
     return [{ attempt: 1, outcome: 'succeeded' as const, workerId: 'w', startedAt: 1, finishedAt: 2, error: null, result: 1 }];
   }
 
+  /** The timeline port. */
+  async of(tenant: string, id: string): Promise<Timeline> {
+    const { createdAt, createdBy } = await this.get(tenant, id);
+    const detail = { from: 'scheduled', dueAt: createdAt + 500, lateMs: 500 };
+    return {
+      items: [
+        { at: createdAt, kind: 'submitted', state: 'scheduled', actor: createdBy, detail: { runAt: createdAt + 500 } },
+        { at: createdAt + 1_000, kind: 'promoted', state: 'queued', detail },
+        { at: createdAt + 1_001, kind: 'started', state: 'running', attempt: 1, workerId: 'w', detail: { host: 'h' } },
+        { at: createdAt + 1_002, kind: 'ended', attempt: 1, workerId: 'w', outcome: 'failed', error: { code: 'c', message: 'm' } },
+      ],
+      truncated: false,
+    };
+  }
+
   async list(tenant: string, filter: TaskFilter, page: { limit: number; cursor: string | null }): Promise<TaskPage> {
     const all = [...this.tasks.values()].filter((task) => task.tenant === tenant && (filter.state ?? task.state) === task.state).reverse();
     const start = page.cursor === null ? 0 : all.findIndex((task) => task.id === page.cursor) + 1;
@@ -102,16 +129,25 @@ export class MemoryTasks {
     return { items, nextCursor: start + page.limit < all.length ? (items.at(-1)?.id ?? null) : null };
   }
 
-  async cancel(tenant: string, id: string): Promise<TaskView> {
-    return this.change(await this.get(tenant, id), 'cancelled');
+  async cancel(tenant: string, id: string, actor: string, reason: string): Promise<TaskView> {
+    const task = await this.get(tenant, id);
+    this.operatorCalls.push({ action: 'cancel', actor, reason });
+    return this.change(task, 'cancelled');
   }
 
-  async retry(tenant: string, id: string): Promise<TaskView> {
+  async retry(tenant: string, id: string, actor: string, change: RetryChange): Promise<TaskView> {
     const task = await this.get(tenant, id);
     if (task.state === 'queued') {
       throw new InvalidState('A queued task cannot be retried.');
     }
+    this.operatorCalls.push({ action: 'retry', actor, ...change });
     return this.change(task, 'queued');
+  }
+
+  async discard(tenant: string, id: string, actor: string, reason: string): Promise<TaskView> {
+    const task = await this.get(tenant, id);
+    this.operatorCalls.push({ action: 'discard', actor, reason });
+    return { ...this.change(task, 'failed'), discarded: true };
   }
 
   wait(tenant: string, id: string, timeoutMs: number, signal: AbortSignal): Promise<TaskView | null> {
@@ -204,16 +240,61 @@ function frontModule(values: ReadonlyMap<unknown, unknown>, tasks: MemoryTasks, 
   class FrontModule {}
   Module({})(FrontModule);
   Global()(FrontModule);
-  const ports = [TaskSubmitter, TaskReader, TaskCanceller, TaskRetrier, TaskWaiter].map((provide) => ({ provide, useValue: tasks }));
+  const ports = [TaskSubmitter, TaskReader, TaskCanceller, TaskRetrier, TaskDiscarder, TaskTimeline, TaskWaiter].map((provide) => ({
+    provide,
+    useValue: tasks,
+  }));
   const given = [...values].map(([provide, useValue]) => ({ provide: provide as Type, useValue }));
   const providers = [
     ...given,
     ...ports,
     { provide: Queues, useValue: queuesOver(tasks) },
+    { provide: BulkOperations, useValue: bulkOver(tasks) },
+    { provide: DeadLetters, useValue: deadLetters },
+    { provide: AuditLog, useValue: audit },
     { provide: Workers, useValue: { list: async () => [worker()] } },
   ];
   return { module: FrontModule, imports: [ApiModule, AuthModule], controllers, providers, exports: providers };
 }
+
+/** One operation that is running, whoever asks and whatever was started. */
+function bulkOver(tasks: MemoryTasks) {
+  const bulk: BulkView = {
+    ...{ id: '0190a8f0-0000-7000-8000-00000000b01c', action: 'retry', filter: { name: 'echo', createdAfter: 1 }, state: 'running' },
+    ...{ ratePerSecond: 5, examined: 3, done: 2, skipped: 1, requestedBy: 'tester', reason: 'why not', error: null },
+    ...{ createdAt: 1, updatedAt: 2, finishedAt: null },
+  };
+  const known = async (tenant: string, id: string): Promise<BulkView> => {
+    if (tenant !== 't1' || id !== bulk.id) throw new NotFound('bulk operation');
+    return bulk;
+  };
+  return {
+    get: known,
+    abort: async (tenant: string, id: string) => ({ ...(await known(tenant, id)), state: 'aborted', finishedAt: 3 }),
+    list: async (tenant: string, { cursor }: { cursor: string | null }) =>
+      cursor === null && tenant === 't1' ? { items: [bulk], nextCursor: bulk.id } : { items: [], nextCursor: null },
+    start: async (wanted: NewBulk) => {
+      const replayed = wanted.idempotency !== null && tasks.bulks.some(({ idempotency }) => idempotency !== null);
+      tasks.bulks.push(wanted);
+      return { operation: bulk, replayed };
+    },
+  };
+}
+
+const deadLetters = {
+  summary: async () => {
+    const group = { reason: 'poison', name: 'echo', queue: 'default', count: 2, oldestFinishedAt: 1, newestFinishedAt: 2 };
+    return { total: 2, countedUpTo: 10_000, groups: [group] };
+  },
+};
+
+const audit = {
+  list: async (tenant: string, filter: object, { cursor }: { cursor: string | null }) => {
+    const id = '0190a8f0-0000-7000-8000-0000000a0d17';
+    const entry = { id, at: 1, actor: 'tester', action: 'task.retry', target: tenant, reason: 'why not', detail: { filter } };
+    return cursor === null ? { items: [entry], nextCursor: id } : { items: [], nextCursor: null };
+  },
+};
 
 function queuesOver(tasks: MemoryTasks) {
   const note = async (call: string, name: string, paused: boolean): Promise<QueueView> => {
@@ -224,8 +305,8 @@ function queuesOver(tasks: MemoryTasks) {
     list: async () => [queueOf('default', false)],
     pause: (tenant: string, name: string) => note(`pause ${tenant} ${name}`, name, true),
     resume: (tenant: string, name: string) => note(`resume ${tenant} ${name}`, name, false),
-    pauseEverywhere: (name: string) => note(`pause * ${name}`, name, true),
-    resumeEverywhere: (name: string) => note(`resume * ${name}`, name, false),
+    pauseEverywhere: (_tenant: string, name: string) => note(`pause * ${name}`, name, true),
+    resumeEverywhere: (_tenant: string, name: string) => note(`resume * ${name}`, name, false),
   };
 }
 
@@ -249,6 +330,7 @@ function viewOf(task: NewTask): TaskView {
     priority: task.priority,
     state: 'queued',
     reason: null,
+    discarded: false,
     payload: JSON.parse(task.payload) as unknown,
     result: null,
     lastError: null,

@@ -18,6 +18,8 @@ export interface InstallationOptions {
   env?: Readonly<Record<string, string>>;
   /** As for a single process of the fleet. */
   expectErrors?: NonNullable<AppOptions['expectErrors']>;
+  /** As for a single process of the fleet; on SQLite only. */
+  launcher?: readonly string[];
   /** Takes the place of the backend's own addresses, for private servers. */
   addresses?: Readonly<Record<string, string>>;
 }
@@ -41,7 +43,7 @@ export class Installation {
       ...options.env,
     };
     if (backend.name === 'sqlite') {
-      const all = await fleet.start({ env: { ...env, ROLE: 'all' }, expectErrors });
+      const all = await fleet.start({ env: { ...env, ROLE: 'all' }, expectErrors, launcher: options.launcher ?? [] });
       return new Installation(options, env, all, [all], all);
     }
     await migrateWith(env);

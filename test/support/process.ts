@@ -20,6 +20,8 @@ export interface AppOptions {
   /** Another program than the server, for tests of the harness itself and of one-shot commands. */
   program?: string;
   arguments?: readonly string[];
+  /** The words of a command that runs the command after it in its own place, such as one that enters a namespace. */
+  launcher?: readonly string[];
   cwd?: string;
 }
 
@@ -40,7 +42,8 @@ export class App {
   constructor(private readonly options: AppOptions) {
     const program = options.program ?? PROGRAM;
     if (!existsSync(program)) throw new Error('There is no build to test. Run `npm run build` first.');
-    const child = spawn(process.execPath, ['--enable-source-maps', program, ...(options.arguments ?? [])], {
+    const words = [...(options.launcher ?? []), process.execPath, '--enable-source-maps', program, ...(options.arguments ?? [])];
+    const child = spawn(words[0] ?? '', words.slice(1), {
       env: { PATH: process.env['PATH'], PORT: '0', ...options.env },
       cwd: options.cwd,
       stdio: ['ignore', 'pipe', 'pipe'],

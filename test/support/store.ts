@@ -7,6 +7,11 @@ import { migrate, openDatabase, sql, type Row, type Sql } from '@app/database';
 import { Clock, Drain, SystemClock } from '@app/lifecycle';
 import { InProcessDoorbell, RedisDoorbell, type Doorbell } from '@app/queue';
 import {
+  AbandonedResources,
+  AuditLog,
+  BulkOperations,
+  BulkRunner,
+  DeadLetters,
   HistoryPruner,
   idBytes,
   Queues,
@@ -15,8 +20,10 @@ import {
   TaskCanceller,
   TaskCheckpoints,
   TaskClaimer,
+  TaskDiscarder,
   TaskExpirer,
   TaskIds,
+  TaskOperator,
   TaskProgressWriter,
   TaskPromoter,
   TaskReader,
@@ -26,12 +33,14 @@ import {
   TaskSettler,
   TaskSubmitter,
   TaskSweeper,
+  TaskTimeline,
   TaskWaiter,
   Workers,
   type ClaimedTask,
   type IdempotencyClaim,
   type NewTask,
   type Registration,
+  type Retention,
   type Settled,
   type TaskView,
   type Verdict,
@@ -46,12 +55,17 @@ export const LEASE_MS = 15_000;
 export const LOOK_EVERY_MS = 5_000;
 export const POISON_CRASHES = 3;
 export const UNHANDLED_GRACE_MS = 60_000;
+export const BULK_RUNNING_MAX = 3;
 export const RECONCILE_GRACE_MS = 30_000;
+/** How often a resource is looked at while its task goes on. */
+export const LOOK_MS = 10_000;
 const HOUR_MS = 3_600_000;
 export const RETENTION = {
   tasks: { succeeded: 24 * HOUR_MS, failed: 240 * HOUR_MS, cancelled: 48 * HOUR_MS, expired: 72 * HOUR_MS },
   idempotencyMs: 24 * HOUR_MS,
   workersMs: 24 * HOUR_MS,
+  auditMs: 24 * HOUR_MS,
+  bulkMs: 24 * HOUR_MS,
 };
 
 const TABLES = [
@@ -147,6 +161,7 @@ export async function openStore(backend: Backend) {
     acquireTimeoutMs: 10_000,
     statementTimeoutMs: 10_000,
     lockTimeoutMs: 3_000,
+    idleTransactionTimeoutMs: 60_000,
     tls: 'off',
     bootTimeoutMs: 10_000,
   });
@@ -163,6 +178,8 @@ export async function openStore(backend: Backend) {
     new TaskSubmitter(database, ringer, reader, new TaskIds(new SystemClock()), runnable);
   const sweeperOf = (ownClock: Clock = clock) => new TaskSweeper(database, ringer, ownClock, POISON_CRASHES, LOOK_EVERY_MS);
   const settlerOf = () => new TaskSettler(database, ringer, UNHANDLED_GRACE_MS, onError);
+  const ids = new TaskIds(new SystemClock());
+  const operator = new TaskOperator(database, reader, ringer, ids);
   const claimer = new TaskClaimer(database);
   const submitter = submitterOf();
   const settler = settlerOf();
@@ -177,6 +194,8 @@ export async function openStore(backend: Backend) {
 
   return {
     backend,
+    /** Where the database is. */
+    url,
     dataSource: opened.dataSource,
     /** With accidents; what the actors use. */
     database,
@@ -199,15 +218,23 @@ export async function openStore(backend: Backend) {
     promoter: new TaskPromoter(database, ringer),
     expirer: new TaskExpirer(database, UNHANDLED_GRACE_MS),
     sweeper: sweeperOf(),
-    canceller: new TaskCanceller(database, reader),
-    retrier: new TaskRetrier(database, reader, ringer),
+    canceller: new TaskCanceller(database, operator),
+    retrier: new TaskRetrier(operator),
+    discarder: new TaskDiscarder(operator),
+    deadLetters: new DeadLetters(database),
+    audit: new AuditLog(database),
+    ids,
+    bulk: new BulkOperations(database, ids, BULK_RUNNING_MAX),
+    bulkRunnerOf: () => new BulkRunner(database, ringer),
     reconciler: new TaskReconciler(database, doorbell, RECONCILE_GRACE_MS),
+    timeline: new TaskTimeline(database),
     waiter: new TaskWaiter(database, reader, drain),
-    queues: new Queues(database),
+    queues: new Queues(database, ids),
     progress: new TaskProgressWriter(database),
     checkpoints: new TaskCheckpoints(database),
-    resources: new TaskResources(database, new TaskIds(new SystemClock())),
-    prunerOf: () => new HistoryPruner(database, RETENTION),
+    resources: new TaskResources(database, new TaskIds(new SystemClock()), LOOK_MS),
+    abandoned: new AbandonedResources(database, LOOK_MS),
+    prunerOf: (retention: Partial<Retention> = {}) => new HistoryPruner(database, { ...RETENTION, ...retention }),
 
     row,
 

@@ -1,5 +1,5 @@
 /** A real doorbell that remembers what was rung, and that can be away. */
-import { Doorbell, type DoorbellReader, type Lane, type Position, type Ring } from '@app/queue';
+import { Doorbell, type Condition, type DoorbellReader, type Lane, type Position, type Ring } from '@app/queue';
 
 export class TappedDoorbell extends Doorbell {
   rings: Ring[] = [];
@@ -76,6 +76,10 @@ export class TappedDoorbell extends Doorbell {
 
   answers(): Promise<boolean> {
     return this.real.answers();
+  }
+
+  condition(): Promise<Condition> {
+    return this.real.condition();
   }
 
   close(): Promise<void> {

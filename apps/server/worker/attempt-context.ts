@@ -26,7 +26,11 @@ export type TaskFacts = Pick<ClaimedTask, 'id' | 'name' | 'queue' | 'tenant' | '
 export function makeContext(task: TaskFacts, options: ContextOptions): { context: TaskContext; end: () => void } {
   const { desk, inherited } = options;
   const reports = new Reports(desk);
-  const held = (found: FoundResource): HeldResource => ({ kind: found.kind, ref: found.ref, release: () => desk.release(found.id) });
+  const held = (found: FoundResource): HeldResource => ({
+    kind: found.kind,
+    ref: found.ref,
+    release: () => floating(desk.release(found.id)),
+  });
   const context: TaskContext = {
     id: task.id,
     name: task.name,
@@ -41,11 +45,11 @@ export function makeContext(task: TaskFacts, options: ContextOptions): { context
     logger: handlerLogger(options.logger),
     progress: (fraction, message = '') => reports.add(fraction, message),
     lastCheckpoint: inherited.lastCheckpoint === null ? null : (JSON.parse(inherited.lastCheckpoint) as unknown),
-    checkpoint: (data) => desk.checkpoint(data),
+    checkpoint: (data) => floating(desk.checkpoint(data)),
     snooze: (delayMs) => {
       throw new DeferError(delayMs);
     },
-    registerResource: async (kind, ref) => held(await desk.register(kind, ref)),
+    registerResource: (kind, ref) => floating(desk.register(kind, ref).then(held)),
     resources: inherited.resources.map(held),
     primaryError: inherited.primaryError,
   };
@@ -55,6 +59,12 @@ export function makeContext(task: TaskFacts, options: ContextOptions): { context
       reports.end();
     },
   };
+}
+
+/** A promise that nobody waits for must not be able to end the process; whoever does wait is told all the same. */
+function floating<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /** Writes the first report at once and then the latest one at most every quarter second. */
@@ -101,7 +111,7 @@ class Reports {
 }
 
 /** Handlers write a message first, like everybody else's loggers; ours wants the fields first. */
-function handlerLogger(logger: ContextOptions['logger']): HandlerLogger {
+export function handlerLogger(logger: ContextOptions['logger']): HandlerLogger {
   return {
     debug: (message, fields = {}) => {
       logger.debug(fields, message);

@@ -3,7 +3,7 @@
  * Jitter takes a random share off, so that tasks that failed together do not come back together, and never adds to the cap.
  */
 import type { HandlerRetry } from '@app/handlers';
-import type { Backoff, RetryPolicy } from '@app/tasks';
+import type { Backoff, ClaimedTask, RetryPolicy } from '@app/tasks';
 
 export interface RetryDefaults {
   maxAttempts: number;
@@ -12,6 +12,11 @@ export interface RetryDefaults {
   maxMs: number;
   /** 0 … 1 */
   jitter: number;
+}
+
+/** What a task says of its own. It is meant for the handler that it names; one that stands in for that has its own policy. */
+export function ownPolicy(task: Pick<ClaimedTask, 'fallbacks' | 'maxAttempts' | 'retry' | 'timeoutMs'>): typeof task {
+  return task.fallbacks === 0 ? task : { fallbacks: task.fallbacks, maxAttempts: 0, retry: null, timeoutMs: 0 };
 }
 
 /** Fills what the task leaves open from the handler, and what the handler leaves open from the defaults. */

@@ -3,7 +3,7 @@
  * low turns in between, and finishes the messages only when the claim is decided: from then on the lease carries the tasks.
  * A message that names more tasks than there is room for is claimed as far as there is, and the rest is rung again.
  */
-import { pause } from '@app/lifecycle';
+import { failpoint, pause } from '@app/lifecycle';
 import { laneOrder, type Delivery, type Doorbell, type DoorbellReader, type Ring } from '@app/queue';
 import type { Logger } from '@app/telemetry';
 import type { Intake } from './intake.js';
@@ -73,7 +73,10 @@ export class Consumer {
   private async readOnce(blockMs: number, signal: AbortSignal): Promise<boolean> {
     this.turn += 1;
     const deliveries = await this.reader.read({ tasks: this.intake.slots.free, lanes: laneOrder(this.turn), blockMs, signal });
-    if (deliveries.length > 0) await this.take(deliveries);
+    if (deliveries.length > 0) {
+      failpoint('read.delivered');
+      await this.take(deliveries);
+    }
     return deliveries.length > 0;
   }
 
@@ -86,16 +89,19 @@ export class Consumer {
     const { now, later } = split(open, room);
     if (room > 0) await this.intake.takeIds(now);
     await this.ringAgain(later);
+    failpoint('ack.before');
     await this.reader.finish(deliveries);
+    failpoint('ack.done');
   }
 
-  /** For the worker that has room. A ring that fails is found by the reconciler, like any that is lost. */
+  /** For the worker that has room. Where that fails the tasks go back to where workers look by themselves. */
   private async ringAgain(rings: readonly Ring[]): Promise<void> {
     if (rings.length === 0) return;
     try {
       await this.doorbell.ring(rings);
     } catch (err) {
-      this.logger.warn({ err, queue: this.queue }, 'Ringing again failed; the tasks are offered again by the reconciler.');
+      this.logger.debug({ err, queue: this.queue }, 'Ringing again failed; the tasks are offered from the database.');
+      await this.intake.setAside(rings.flatMap(({ ids }) => ids));
     }
   }
 }

@@ -7,10 +7,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
 import { HandlerRegistry, type HandlerDefinition } from '@app/handlers';
 import { pause, Shutdown } from '@app/lifecycle';
-import { TaskSettler, Workers, type ClaimedTask, type Verdict } from '@app/tasks';
+import { idBytes, TaskSettler, Workers, type ClaimedTask, type Verdict } from '@app/tasks';
 import { Logger, runWithContext } from '@app/telemetry';
 import { Attempts, type Over } from './attempt.js';
-import { holding, stopHeld, type Held } from './held.js';
+import { breakHeld, holding, stopHeld, type Held } from './held.js';
 import { Suspects } from './suspects.js';
 
 /** How long a suspect that found too many others waiting stays away, in ms; up to three times as long. */
@@ -53,9 +53,22 @@ export class Executor {
     return this.running.has(keyOf(id, attempt));
   }
 
+  /** The attempts that are held at this moment; whether one of them is among those is asked later, when some may have ended. */
+  heldNow(): { has(id: Buffer, attempt: number): boolean } {
+    const keys = new Set(this.running.keys());
+    return { has: (id, attempt) => keys.has(keyOf(id, attempt)) };
+  }
+
   /** Asks one task to stop because somebody cancelled it. */
   cancel(id: Buffer): void {
     for (const held of this.running.values()) if (held.task.bytes.equals(id)) stopHeld(held, 'cancel');
+  }
+
+  /** Fails this attempt with an error that its handler did not throw itself; false where no such attempt runs. */
+  fail(taskId: string, attempt: number, error: Error): boolean {
+    const bytes = idBytes(taskId);
+    const held = bytes === null ? undefined : this.running.get(keyOf(bytes, attempt));
+    return held !== undefined && breakHeld(held, error);
   }
 
   /** Asks every handler to stop. */
@@ -100,11 +113,11 @@ export class Executor {
    * Resolves when the slot may be used again: when the outcome is recorded (or fenced), or, where the handler ignored its abort,
    * when the handler has ended. Never rejects.
    */
-  async run(worker: Buffer, task: ClaimedTask): Promise<void> {
+  async run(worker: Buffer, task: ClaimedTask, isLeased: () => boolean): Promise<void> {
     const key = keyOf(task.bytes, task.attempt);
-    const held = holding(worker, task);
+    const held = holding(worker, task, isLeased);
     this.running.set(key, held);
-    await runWithContext({ taskId: task.id, attempt: task.attempt, tenant: task.tenant }, async () => {
+    await runWithContext({ taskId: task.id, attempt: task.attempt, tenant: task.tenant, handler: this.nameOf(task) }, async () => {
       let leftover: Promise<unknown> | null = null;
       try {
         ({ leftover } = await this.attempt(held));
@@ -123,7 +136,7 @@ export class Executor {
   /** Finds the handler, and lets the task in: beside the others, or, for a suspect, by itself. */
   private async attempt(held: Held): Promise<Over> {
     const { worker, task } = held;
-    const handler = this.registry.get(task.name);
+    const handler = this.registry.standIn(task.name, task.fallbacks);
     if (handler === undefined) return this.giveBack(worker, task, 'unknown-handler', this.config.unknownHandlerPauseMs);
     if (!this.isSuspect(task)) {
       await this.suspects.opened();
@@ -168,6 +181,11 @@ export class Executor {
     }
     await work;
     this.closedSlots -= 1;
+  }
+
+  /** The handler that runs it: a fallback stands in under a name of its own. */
+  private nameOf({ name, fallbacks }: ClaimedTask): string {
+    return this.registry.standIn(name, fallbacks)?.name ?? name;
   }
 
   private async giveBack(worker: Buffer, task: ClaimedTask, code: 'unknown-handler' | 'suspect-waits', delayMs: number): Promise<Over> {

@@ -4,9 +4,12 @@
  *
  * When a claim fails the tasks may be ours all the same. So the claim is not given up but asked about, with growing pauses,
  * until the database says which of them we hold; meanwhile nothing else is read. Held tasks run, the others are claimed again.
+ *
+ * The answer to a claim names every task of it that is this worker's, also one that runs here since an earlier claim. What was held
+ * when the claim was sent is therefore not started, even where it has ended by the time the answer is here.
  */
 import { Inject, Injectable } from '@nestjs/common';
-import { Drain, pause, Turns } from '@app/lifecycle';
+import { Drain, failpoint, pause, Turns } from '@app/lifecycle';
 import { EVERY_TENANT, Queues, Ringer, TaskClaimer, type Backlog, type ClaimedTask, type Pause } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
@@ -69,6 +72,7 @@ export class Intake {
   /** Claims from one place of the backlog into slots reserved for it; returns how many it got. */
   async takeBacklog(place: Backlog, reserved: number): Promise<number> {
     return this.oneAtATime(async () => {
+      if (!this.lease.held) return this.start(this.lease.id, [], reserved);
       const worker = this.lease.id;
       let tried: readonly Buffer[] = [];
       try {
@@ -86,6 +90,7 @@ export class Intake {
   /** Claims until the database has said yes or no to every id. `asked`: a claim went out and its answer is missing. */
   private async decide(ids: readonly Buffer[], reserved: number, asked: boolean): Promise<number> {
     if (ids.length === 0) return this.start(this.lease.id, [], reserved);
+    const before = this.executor.heldNow();
     const claimed: ClaimedTask[] = [];
     let worker = this.lease.id;
     let open = ids;
@@ -101,6 +106,8 @@ export class Intake {
         open = open.filter((id) => !claimed.some(({ bytes }) => bytes.equals(id)));
         unanswered = false;
         if (this.lease.held && !this.drain.draining) {
+          // What was got under a name that is lost by now is lost with it.
+          if (!worker.equals(this.lease.id)) claimed.length = 0;
           worker = this.lease.id;
           claimed.push(...(await this.claimer.claim(worker, open)));
           this.back();
@@ -113,7 +120,8 @@ export class Intake {
       }
       await pause(wait, this.drain.signal);
     }
-    return this.start(worker, claimed, reserved);
+    const fresh = claimed.filter(({ bytes, attempt }) => !before.has(bytes, attempt));
+    return this.start(worker, fresh, reserved);
   }
 
   /**
@@ -128,10 +136,13 @@ export class Intake {
     // A lease that was lost meanwhile took its claims with it.
     const mine = worker.equals(this.lease.id) ? claimed.filter(({ bytes, attempt }) => !this.executor.holds(bytes, attempt)) : [];
     this.slots.release(reserved - mine.length);
+    if (mine.length > 0) failpoint('claim.known');
     for (const task of mine) {
-      void this.executor.run(worker, task).then(() => {
-        this.slots.release(1);
-      });
+      void this.executor
+        .run(worker, task, () => this.lease.held)
+        .then(() => {
+          this.slots.release(1);
+        });
     }
     return mine.length;
   }

@@ -8,7 +8,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
 import { Database, Pulse } from '@app/database';
 import { HandlerRegistry } from '@app/handlers';
-import { Clock, Drain, Loop, Loops, pause, Shutdown } from '@app/lifecycle';
+import { Clock, Drain, failpoint, Loop, Loops, pause, Shutdown } from '@app/lifecycle';
 import { idText, TaskIds, Workers } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
@@ -25,8 +25,7 @@ export class Lease {
   id: Buffer;
   private pulse: Pulse | null = null;
   private loop: Loop | null = null;
-  private lastBeat = 0;
-  private beatsSeen = 0;
+  private registeredAt = 0;
   private inDoubt = false;
   private renewing: Promise<void> | null = null;
   private watch: Loop | null = null;
@@ -47,9 +46,12 @@ export class Lease {
     this.id = ids.next();
   }
 
-  /** Whether claims may be made. */
+  /**
+   * Whether claims may be made and handlers started. Asked of the clock each time, because this process may have stood still since
+   * anybody last looked.
+   */
   get held(): boolean {
-    return !this.inDoubt && this.renewing === null;
+    return this.isFresh && !this.inDoubt && this.renewing === null;
   }
 
   async start(): Promise<void> {
@@ -89,20 +91,29 @@ export class Lease {
     return Math.round(this.config.workerLeaseMs / BEATS_PER_LEASE);
   }
 
+  /** Counted from when the last renewal was sent: nobody can have watched it for longer than that. */
+  private get isFresh(): boolean {
+    // On SQLite the file's lock is the lease, and it lasts as long as the process.
+    if (this.database.dialect.engine === 'sqlite') return true;
+    const ageMs = Math.min(this.clock.monotonic() - this.registeredAt, this.pulse?.ageMs ?? Number.POSITIVE_INFINITY);
+    return ageMs < this.config.workerLeaseMs * DOUBT_SHARE;
+  }
+
   private async register(id: Buffer): Promise<void> {
     const { workerQueues, workerConcurrency, workerLeaseMs } = this.config;
+    const registeredAt = this.clock.monotonic();
     await this.workers.register({
       id,
       host: hostname(),
       pid: process.pid,
       queues: workerQueues === '*' ? ['*'] : workerQueues,
-      handlers: this.registry.names(),
+      handlers: this.registry.ways(),
       concurrency: workerConcurrency,
       leaseMs: workerLeaseMs,
     });
+    failpoint('register.committed');
     this.id = id;
-    this.lastBeat = this.clock.monotonic();
-    this.beatsSeen = 0;
+    this.registeredAt = registeredAt;
     this.inDoubt = false;
     this.beat();
     this.logger.info({ workerId: idText(this.id) }, 'The worker is registered.');
@@ -134,7 +145,6 @@ export class Lease {
       statement,
       everyMs: this.beatMs,
       beatTimeoutMs: this.beatMs,
-      stallMs: this.config.workerStallMs,
       onBeat: (affected) => {
         this.onBeat(affected);
       },
@@ -161,20 +171,12 @@ export class Lease {
       });
       return;
     }
-    this.lastBeat = this.clock.monotonic();
-    this.inDoubt = false;
+    // The message may be older than the beat is good for.
+    if (this.isFresh) this.inDoubt = false;
   }
 
   private check(): void {
-    if (this.inDoubt || this.renewing !== null) return;
-    // What the thread has counted is true even while its messages wait behind a main loop that was busy.
-    const beats = this.pulse?.beats ?? 0;
-    if (beats !== this.beatsSeen) {
-      this.beatsSeen = beats;
-      this.lastBeat = this.clock.monotonic();
-      return;
-    }
-    if (this.clock.monotonic() - this.lastBeat < this.config.workerLeaseMs * DOUBT_SHARE) return;
+    if (this.inDoubt || this.renewing !== null || this.isFresh) return;
     this.inDoubt = true;
     this.logger.error({ workerId: idText(this.id) }, 'No heartbeat got through; the handlers are stopped before the lease ends.');
     this.executor.stopAll('shutdown');
@@ -187,7 +189,9 @@ export class Lease {
     const held = this.executor.takeHeld();
     this.executor.stopAll('gone');
     await this.stopBeating();
+    failpoint('renew.dropped');
     await this.insist(() => this.workers.survive(lost, held));
+    failpoint('renew.survived');
     // Claims are made under the old name until the new one is in the register; `held` keeps them from being made at all.
     await this.insist(() => this.register(this.ids.next()));
   }

@@ -46,6 +46,7 @@ export class Readers {
       tickMs: number | null,
       tick: (signal: AbortSignal) => Promise<void>,
       message: string,
+      isOutage?: () => boolean,
     ): Loop =>
       new Loop({
         name,
@@ -53,6 +54,7 @@ export class Readers {
         tickMs,
         clock,
         tick,
+        ...(isOutage && { isOutage }),
         onError: (err, failures) => {
           if (failures === 1) logger.warn({ err }, message);
         },
@@ -64,7 +66,14 @@ export class Readers {
       () => this.refresh(),
       'Reading the queues and pauses failed; trying again.',
     );
-    this.polling = loop('worker.poller', POLL_MS, null, (signal) => this.poll(signal), 'Looking at the doorbell failed; trying again.');
+    this.polling = loop(
+      'worker.poller',
+      POLL_MS,
+      null,
+      (signal) => this.poll(signal),
+      'Looking at the doorbell failed; trying again.',
+      () => true,
+    );
   }
 
   async start(): Promise<void> {

@@ -32,6 +32,15 @@ describe('Slots', () => {
     expect(order).toEqual(['first', 'second']);
   });
 
+  it('wakes the next where the one that was woken makes no use of it', async () => {
+    const slots = new Slots(loadConfig({ WORKER_CONCURRENCY: '1' }));
+    slots.reserve(1);
+    const waiting = Array.from({ length: 40 }, () => slots.whenFree(never));
+    slots.release(1);
+    await Promise.all(waiting);
+    expect(slots.free).toBe(1);
+  });
+
   it('lets go of those who no longer want to wait', async () => {
     const slots = three();
     slots.reserve(3);

@@ -4,15 +4,18 @@
  * that stopped beating before its work was done would have its tasks started elsewhere.
  */
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { pause, Shutdown } from '@app/lifecycle';
+import { failpoint, pause, Shutdown } from '@app/lifecycle';
 import { TaskSettler } from '@app/tasks';
 import { Logger } from '@app/telemetry';
+import { Abandonment } from './abandon.js';
 import { Audit } from './audit.js';
 import { Cancels } from './cancels.js';
+import { Containment } from './containment.js';
 import { Drawer } from './drawer.js';
 import { Executor } from './executor.js';
 import { Lease } from './lease.js';
 import { Readers } from './readers.js';
+import { Watch } from './watch.js';
 
 /** Shares of the budget: running handlers undisturbed until the first, told to stop until the second, the rest to record. */
 const UNDISTURBED_SHARE = 0.6;
@@ -24,10 +27,13 @@ const GIVEN_BACK_SHARE = 0.08;
 export class WorkerService implements OnApplicationBootstrap {
   constructor(
     @Inject(Lease) private readonly lease: Lease,
+    @Inject(Watch) private readonly watch: Watch,
     @Inject(Readers) private readonly readers: Readers,
     @Inject(Drawer) private readonly drawer: Drawer,
     @Inject(Cancels) private readonly cancels: Cancels,
     @Inject(Audit) private readonly audit: Audit,
+    @Inject(Abandonment) private readonly abandonment: Abandonment,
+    @Inject(Containment) private readonly containment: Containment,
     @Inject(Executor) private readonly executor: Executor,
     @Inject(TaskSettler) private readonly settler: TaskSettler,
     @Inject(Shutdown) private readonly shutdown: Shutdown,
@@ -35,18 +41,26 @@ export class WorkerService implements OnApplicationBootstrap {
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
+    // It stays to the very end: a handler that nobody could stop must not decide how the process ends.
+    this.containment.start();
     await this.lease.start();
+    this.watch.start();
     await this.readers.start();
     this.drawer.start();
     this.cancels.start();
     this.audit.start();
+    this.abandonment.start();
     this.shutdown.on('drain', 'worker', () => this.takeNothingNew());
     this.shutdown.on('finish', 'worker', (budgetMs) => this.finish(budgetMs));
   }
 
   private async takeNothingNew(): Promise<void> {
+    // Its hooks are told to stop now, and waited for at the end.
+    void this.abandonment.stop();
     await Promise.all([this.readers.stop(), this.drawer.stop(), this.audit.stop()]);
+    failpoint('drain.closed');
     await this.lease.retire();
+    failpoint('drain.retired');
   }
 
   private async finish(budgetMs: number): Promise<void> {
@@ -57,11 +71,15 @@ export class WorkerService implements OnApplicationBootstrap {
     this.executor.stopAll('shutdown');
     await this.executor.idle(AbortSignal.timeout(Math.round(budgetMs * (STOPPED_SHARE - UNDISTURBED_SHARE))));
     const left = this.executor.count;
-    await Promise.race([this.executor.abandon(), pause(Math.round(budgetMs * GIVEN_BACK_SHARE))]);
+    const givenBack = Promise.all([this.executor.abandon(), this.abandonment.stop()]);
+    await Promise.race([givenBack, pause(Math.round(budgetMs * GIVEN_BACK_SHARE))]);
     this.settler.stop();
     await this.settler.drained();
     await this.cancels.stop();
+    failpoint('drain.idle');
     await this.lease.stop();
+    await this.watch.stop();
+    failpoint('drain.stopped');
     this.logger.info({ abandoned: left }, 'The worker has stopped.');
   }
 }

@@ -1,6 +1,6 @@
 export { readDatabaseAddress, type DatabaseAddress } from './addresses.js';
 export { Config, type ConfigValues } from './config.js';
-export { readEnvironment } from './environment.js';
+export { isolateEnvironment, readEnvironment } from './environment.js';
 export { loadConfig, type Environment } from './load.js';
 export { ROLES, type Role } from './setting.js';
 export { configurationTable, withConfigurationTable } from './table.js';

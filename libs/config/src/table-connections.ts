@@ -48,6 +48,14 @@ export const CONNECTION_SETTINGS = {
     step: 1_000,
     doc: 'How long a statement may wait for a row lock; the engines count it in whole seconds.',
   }),
+  DATABASE_IDLE_TRANSACTION_TIMEOUT_MS: integer({
+    fallback: 5_000,
+    min: 1_000,
+    max: 60_000,
+    unit: 'ms',
+    step: 1_000,
+    doc: 'How long a MySQL-family server keeps the row locks of a process that stands still, or was cut off, in the middle of a transaction.',
+  }),
   DATABASE_TLS: choice({
     values: ['off', 'verify'],
     fallback: 'off',

@@ -8,15 +8,12 @@ function every(fallback: number, min: number, doc: string) {
   return integer({ roles, fallback, min, max: 60_000, unit: 'ms', doc });
 }
 
+function retention(days: number, doc: string) {
+  return integer({ roles, fallback: days * DAY_MS, min: 60_000, max: 3_650 * DAY_MS, unit: 'ms', doc });
+}
+
 function kept(days: number, state: string) {
-  return integer({
-    roles,
-    fallback: days * DAY_MS,
-    min: 60_000,
-    max: 3_650 * DAY_MS,
-    unit: 'ms',
-    doc: `How long ${state} tasks are kept after they finished.`,
-  });
+  return retention(days, `How long ${state} tasks are kept after they finished.`);
 }
 
 export const SCHEDULER_SETTINGS = {
@@ -24,6 +21,7 @@ export const SCHEDULER_SETTINGS = {
   SCHEDULER_SWEEP_MS: every(5_000, 200, 'How often lost workers are looked for; at most `WORKER_LEASE_MS`.'),
   SCHEDULER_RECONCILE_MS: every(5_000, 200, 'How often queued tasks whose doorbell message was lost are looked for.'),
   SCHEDULER_EXPIRE_MS: every(1_000, 100, 'How often expired tasks and passed deadlines are looked for.'),
+  SCHEDULER_BULK_MS: every(500, 50, 'How often bulk operations that are due are looked for.'),
   SCHEDULER_PRUNE_MS: integer({
     roles,
     fallback: 60_000,
@@ -52,6 +50,8 @@ export const SCHEDULER_SETTINGS = {
   RETENTION_FAILED_MS: kept(30, 'failed'),
   RETENTION_CANCELLED_MS: kept(7, 'cancelled'),
   RETENTION_EXPIRED_MS: kept(7, 'expired'),
+  RETENTION_AUDIT_MS: retention(90, 'How long an entry of the audit log is kept.'),
+  RETENTION_BULK_MS: retention(30, 'How long a bulk operation is kept after it finished.'),
   IDEMPOTENCY_RETENTION_MS: integer({
     roles,
     fallback: DAY_MS,

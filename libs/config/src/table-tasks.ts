@@ -46,6 +46,20 @@ export const TASK_SETTINGS = {
     unit: 'bytes',
     doc: 'Largest body of a batch submission; at least `PAYLOAD_MAX_BYTES`.',
   }),
+  BULK_RATE_PER_SECOND: integer({
+    roles: ['api'],
+    fallback: 100,
+    min: 1,
+    max: 1_000,
+    doc: 'How many tasks a bulk operation moves per second where it does not say so itself.',
+  }),
+  BULK_RUNNING_MAX: integer({
+    roles: ['api'],
+    fallback: 5,
+    min: 1,
+    max: 100,
+    doc: 'How many bulk operations of one tenant may run at a time.',
+  }),
   DOORBELL_WINDOW: integer({
     fallback: 256,
     min: 1,

@@ -1,10 +1,10 @@
 /**
  * The pool TypeORM works on: the part of the driver's that it uses, with an end to every wait. A connection that leaves a
- * question unanswered is destroyed, and with it those that stand idle: what silenced the one has mostly silenced them all, and
+ * question unanswered, or leads to a server that has become read-only, is destroyed, and with it those that stand idle: what silenced the one has mostly silenced them all, and
  * the next reader would have to find that out on each of them.
  */
 import type { Pool, PoolConnection } from 'mysql2';
-import { isDisconnect } from './failures.js';
+import { isDisconnect, isReadOnly } from './failures.js';
 import type { MysqlLimits } from './mysql-database.js';
 import { acquire, ask } from './mysql-wait.js';
 
@@ -43,7 +43,7 @@ export class ColdConnection {
     try {
       return await ask(this.connection, text, values, this.answerMs);
     } catch (error) {
-      if (isDisconnect(error)) this.end(true);
+      if (isDisconnect(error) || isReadOnly(error)) this.end(true);
       throw error;
     }
   }

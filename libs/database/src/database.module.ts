@@ -21,6 +21,7 @@ export function databaseOptions(config: Config, entities: readonly EntityFactory
     acquireTimeoutMs: config.databaseAcquireTimeoutMs,
     statementTimeoutMs: config.databaseStatementTimeoutMs,
     lockTimeoutMs: config.databaseLockTimeoutMs,
+    idleTransactionTimeoutMs: config.databaseIdleTransactionTimeoutMs,
     tls: config.databaseTls,
     bootTimeoutMs: config.databaseBootTimeoutMs,
     onWaiting: (err) => {

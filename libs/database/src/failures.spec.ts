@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { NotFound, Unavailable } from '@app/errors';
-import { CommitUnknown, DatabaseError, describe as explain, isDisconnect, isTransient, LockTimeout } from './failures.js';
+import { CommitUnknown, DatabaseError, describe as explain, isDisconnect, isReadOnly, isTransient, LockTimeout } from './failures.js';
 
 const failure = (fields: object, message = `secret of SELECT * FROM tasks`): Error => Object.assign(new Error(message), fields);
 
@@ -9,6 +9,7 @@ describe('the driver says', () => {
     ['a deadlock', { errno: 1213 }],
     ['a lock timeout', { errno: 1205 }],
     ['a changed snapshot', { errno: 1020 }],
+    ['a certification that others won', { errno: 3101 }],
     ['a busy file', { errcode: 5 }],
     ['a stale snapshot of the file', { errcode: 517 }],
     ['a locked table', { errcode: 6 }],
@@ -25,6 +26,7 @@ describe('the driver says', () => {
     ['a name that does not resolve', { code: 'ENOTFOUND' }],
     ['a fatal error', { errno: 4031, fatal: true }],
     ['a killed connection', { code: 'ER_CONNECTION_KILLED', errno: 1927 }],
+    ['a session that was ended for its silence', { code: 'ER_CLIENT_INTERACTION_TIMEOUT', errno: 4031 }],
     ['a shutdown', { code: 'ER_SERVER_SHUTDOWN', errno: 1053 }],
   ])('%s: the connection is dead and the database away', (_what, fields) => {
     expect(isDisconnect(failure(fields))).toBe(true);
@@ -44,7 +46,15 @@ describe('the driver says', () => {
     ['too many connections', { errno: 1040 }],
     ['a full disk', { errno: 1021 }],
     ['a full table', { errno: 1114 }],
+    ['a file that could not be written', { errno: 1026 }],
+    ['a file system without space', { errno: 20 }],
+    ['an engine without space', { errno: 1030 }],
     ['a read-only server', { errno: 1290 }],
+    ['a read-only engine', { errno: 1836 }],
+    ['a password that was changed', { errno: 1045 }],
+    ['a member that left its group', { errno: 1047 }],
+    ['a COMMIT that failed half-way', { errno: 1180 }],
+    ['no memory', { errno: 1037 }],
     ['a statement that ran too long on MariaDB', { errno: 1969 }],
     ['a statement that ran too long on MySQL', { errno: 3024 }],
     ['an interrupted statement', { errno: 1317 }],
@@ -55,6 +65,11 @@ describe('the driver says', () => {
     expect(isDisconnect(failure(fields))).toBe(false);
     expect(explain(failure(fields))).toBeInstanceOf(Unavailable);
     expect(explain(failure(fields))).not.toBeInstanceOf(LockTimeout);
+  });
+
+  it.each([1290, 1792, 1836, 1874])('%i: this server takes no writes any more', (errno) => {
+    expect(isReadOnly(failure({ errno }))).toBe(true);
+    expect(isReadOnly(failure({ errno: errno + 1 }))).toBe(false);
   });
 
   it('that too many are waiting for a connection: the database is away', () => {

@@ -28,9 +28,20 @@ export class LockTimeout extends Unavailable {
   }
 }
 
-const TRANSIENT_NUMBERS = new Set([1213, 1205, 1020]);
+/** Deadlock, lock timeout, changed snapshot, a certification that another member of the group won. */
+const TRANSIENT_NUMBERS = new Set([1213, 1205, 1020, 3101]);
 const TRANSIENT_SQLITE = new Set([5, 6]);
-const FULL_OR_READ_ONLY = new Set([1021, 1041, 1114, 1030, 3, 28, 1290, 1836, 1040, 1053, 1203, 1226, 1317, 1969, 3024, 3168, 3169]);
+/** The disk is full, by the many names that has: of files, tables, temporary files, engines. */
+const FULL = [3, 20, 28, 1021, 1026, 1030, 1114];
+/** The server was demoted, or its disk was: it refuses every write on this connection from now on. */
+const READ_ONLY = new Set([1290, 1792, 1836, 1874]);
+/** No memory, no thread, no connection left, or not for us: blocked, wrong password by now, wrong database, not in the group yet. */
+const REFUSED = [1037, 1038, 1040, 1041, 1045, 1047, 1049, 1129, 1135, 1203, 1226];
+/** It was told to stop, the statement or the server, or the network failed under it. */
+const INTERRUPTED = [1053, 1158, 1159, 1160, 1161, 1317, 1969, 3024, 3168, 3169];
+const AWAY_NUMBERS = new Set([...FULL, ...READ_ONLY, ...REFUSED, ...INTERRUPTED]);
+/** The COMMIT itself failed half-way: in the binary log, in the group. */
+const COMMIT_FAILED = new Set([1180, 3100]);
 const SQLITE_AWAY = new Set([8, 10, 13, 14]);
 const SQLITE_DUPLICATE = new Set([1555, 2067]);
 const DISCONNECTED = new Set([
@@ -50,8 +61,8 @@ const DISCONNECTED = new Set([
   'ER_SERVER_SHUTDOWN',
   'POOL_CLOSED',
 ]);
-/** MariaDB's "Connection was killed", which the driver does not call fatal. */
-const KILLED = 1927;
+/** MariaDB's "Connection was killed" and MySQL's "disconnected because of inactivity", which the driver does not call fatal. */
+const ENDED_BY_SERVER = new Set([1927, 4031]);
 /** The pool of mysql2 gives this error no code. */
 const POOL_QUEUE_FULL = 'Queue limit reached.';
 
@@ -74,8 +85,23 @@ export function isTransient(error: unknown): boolean {
 /** The connection cannot be used any more, whatever it was doing. */
 export function isDisconnect(error: unknown): boolean {
   const { code, errno, fatal, message } = fieldsOf(error);
-  if (fatal === true || errno === KILLED || (typeof code === 'string' && DISCONNECTED.has(code))) return true;
+  if (fatal === true || ENDED_BY_SERVER.has(Number(errno)) || (typeof code === 'string' && DISCONNECTED.has(code))) return true;
   return typeof message === 'string' && /closed state|connection is closed|Connection lost|Pool is closed/i.test(message);
+}
+
+/** The server does not take writes any more; behind the same name there may be one that does. */
+export function isReadOnly(error: unknown): boolean {
+  return READ_ONLY.has(Number(fieldsOf(error).errno));
+}
+
+/** No answer came: whatever lies between here and the server may have swallowed other connections as well. */
+export function isSilence(error: unknown): boolean {
+  return fieldsOf(error).code === 'PROTOCOL_SEQUENCE_TIMEOUT';
+}
+
+/** Whether the COMMIT failed in a way that leaves open what became of the transaction. */
+export function isCommitFailure(error: unknown): boolean {
+  return COMMIT_FAILED.has(Number(fieldsOf(error).errno));
 }
 
 function isDuplicate(error: unknown): boolean {
@@ -85,7 +111,7 @@ function isDuplicate(error: unknown): boolean {
 
 function isAway(error: unknown): boolean {
   const { errno, errcode, message } = fieldsOf(error);
-  if (isDisconnect(error) || FULL_OR_READ_ONLY.has(Number(errno)) || message === POOL_QUEUE_FULL) return true;
+  if (isDisconnect(error) || AWAY_NUMBERS.has(Number(errno)) || isCommitFailure(error) || message === POOL_QUEUE_FULL) return true;
   return typeof errcode === 'number' && SQLITE_AWAY.has(errcode & 0xff);
 }
 

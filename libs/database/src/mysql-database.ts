@@ -6,10 +6,12 @@
  */
 import type { Pool, PoolConnection, ResultSetHeader } from 'mysql2';
 import type { DataSource, EntityManager } from 'typeorm';
+import { CurrentPool, type Fate } from './current-pool.js';
 import { Database, type Outcome, type Row, type Transaction } from './database.js';
 import { dialectOf, type Dialect } from './dialect.js';
-import { CommitUnknown, describe, driverErrorOf, isDisconnect } from './failures.js';
-import { acquire, ask } from './mysql-wait.js';
+import { CommitUnknown, describe, driverErrorOf, isCommitFailure, isDisconnect, isReadOnly, isSilence } from './failures.js';
+import { secondsOf } from './mysql-pool.js';
+import { ask } from './mysql-wait.js';
 import { retryTransient } from './retry.js';
 import { join, sql, type Sql } from './sql.js';
 
@@ -18,6 +20,8 @@ export interface MysqlLimits {
   acquireMs: number;
   /** How long to wait for an answer, in ms; a little more than the server's own statement limit. */
   answerMs: number;
+  /** After how long the server ends a session that says nothing in the middle of a transaction, in ms. */
+  idleTransactionMs: number;
 }
 
 const BEGIN = sql`START TRANSACTION`;
@@ -25,16 +29,25 @@ const COMMIT = sql`COMMIT`;
 
 export class MysqlDatabase extends Database {
   readonly dialect: Dialect;
+  /** What a transaction of several round trips begins and ends with: between them the process may stop for ever, holding locks. */
+  private readonly begin: readonly Sql[];
+  private readonly end: readonly Sql[];
+  private readonly pool: CurrentPool;
 
   constructor(
-    private readonly pool: Pool,
+    pool: Pool,
     private readonly dataSource: DataSource,
     engine: 'mysql' | 'mariadb',
     private readonly limits: MysqlLimits,
     private readonly random: () => number,
   ) {
     super();
+    this.pool = new CurrentPool(pool, limits.acquireMs);
     this.dialect = dialectOf(engine);
+    // MariaDB's sessions have a limit for this; MySQL's only know one for every silence, and a pooled connection is mostly silent.
+    const seconds = secondsOf(limits.idleTransactionMs);
+    this.begin = engine === 'mariadb' ? [BEGIN] : [sql`SET SESSION wait_timeout = ${seconds}`, BEGIN];
+    this.end = engine === 'mariadb' ? [] : [sql`SET SESSION wait_timeout = DEFAULT`];
   }
 
   async query<T extends object = Row>(statement: Sql): Promise<T[]> {
@@ -57,6 +70,7 @@ export class MysqlDatabase extends Database {
           } catch (error) {
             if (isDisconnect(error)) throw new CommitUnknown(error);
             await this.rollback(connection);
+            if (isCommitFailure(error)) throw new CommitUnknown(error);
             throw error;
           }
         }),
@@ -93,14 +107,14 @@ export class MysqlDatabase extends Database {
       if (statements.length === 0) return [];
       const first = !begun;
       begun = true;
-      const outcomes = await this.send(connection, first ? [BEGIN, ...statements] : statements);
-      return first ? outcomes.slice(1) : outcomes;
+      const outcomes = await this.send(connection, first ? [...this.begin, ...statements] : statements);
+      return first ? outcomes.slice(this.begin.length) : outcomes;
     };
     const commitWith = async (statements: readonly Sql[]): Promise<Outcome[]> => {
       committing = true;
-      const outcomes = await run([...statements, COMMIT]);
+      const outcomes = await run([...statements, COMMIT, ...this.end]);
       committed = true;
-      return outcomes.slice(0, -1);
+      return outcomes.slice(0, statements.length);
     };
     const transaction: Transaction = {
       query: async <R extends object = Row>(statement: Sql) => ((await run([statement]))[0]?.rows ?? []) as R[],
@@ -115,6 +129,7 @@ export class MysqlDatabase extends Database {
     } catch (error) {
       if (isDisconnect(error)) throw committing ? new CommitUnknown(error) : error;
       if (begun && !committed) await this.rollback(connection);
+      if (isCommitFailure(error)) throw new CommitUnknown(error);
       throw error;
     }
   }
@@ -122,7 +137,7 @@ export class MysqlDatabase extends Database {
   /** Always rolls back explicitly: a lock timeout leaves the transaction open with its first half done. */
   private async rollback(connection: PoolConnection): Promise<void> {
     try {
-      await this.send(connection, [sql`ROLLBACK`]);
+      await this.send(connection, [sql`ROLLBACK`, ...this.end]);
     } catch {
       connection.destroy();
     }
@@ -135,18 +150,24 @@ export class MysqlDatabase extends Database {
   }
 
   private async withConnection<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
-    const connection = await acquire(this.pool, this.limits.acquireMs);
-    let broken = false;
+    const connection = await this.pool.take();
+    let fate: Fate = 'fit';
     try {
       return await work(connection);
     } catch (error) {
-      broken = isDisconnect(error) || isDisconnect((error as { cause?: unknown }).cause);
+      fate = fateOf(error);
       throw error;
     } finally {
-      if (broken) connection.destroy();
-      else connection.release();
+      this.pool.giveBack(connection, fate);
     }
   }
+}
+
+/** What an error says of the connection it came by. */
+function fateOf(error: unknown): Fate {
+  const said = [error, (error as { cause?: unknown } | null)?.cause];
+  if (said.some((reason) => isReadOnly(reason) || isSilence(reason))) return 'outdated';
+  return said.some(isDisconnect) ? 'dead' : 'fit';
 }
 
 function outcomeOf(result: unknown): Outcome {

@@ -27,6 +27,8 @@ export interface DatabaseOptions {
   acquireTimeoutMs: number;
   statementTimeoutMs: number;
   lockTimeoutMs: number;
+  /** After how long the server ends a session that says nothing in the middle of a transaction, in ms. Not on SQLite. */
+  idleTransactionTimeoutMs: number;
   tls: 'off' | 'verify';
   /** Makes the database itself where the server has none of that name; for the migration, not for the roles. */
   createDatabase?: boolean;
@@ -98,8 +100,13 @@ async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
   };
   const engine = await waitForEngine(options.createDatabase === true ? { ...server, database: undefined } : server, options);
   if (options.createDatabase === true) await ask(server, `CREATE DATABASE IF NOT EXISTS ${mysql.escapeId(server.database)}`, true);
-  const session: SessionSettings = { engine, statementTimeoutMs: options.statementTimeoutMs, lockTimeoutMs: options.lockTimeoutMs };
-  const limits = { acquireMs: options.acquireTimeoutMs, answerMs: options.statementTimeoutMs + ANSWER_MARGIN_MS };
+  const { statementTimeoutMs, lockTimeoutMs, idleTransactionTimeoutMs } = options;
+  const session: SessionSettings = { engine, statementTimeoutMs, lockTimeoutMs, idleTransactionTimeoutMs };
+  const limits = {
+    acquireMs: options.acquireTimeoutMs,
+    answerMs: statementTimeoutMs + ANSWER_MARGIN_MS,
+    idleTransactionMs: idleTransactionTimeoutMs,
+  };
   const dataSource = new DataSource({
     type: engine,
     database: server.database,

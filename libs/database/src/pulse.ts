@@ -1,8 +1,7 @@
 /**
  * Runs one statement again and again from a thread of its own, on a connection of its own. A heartbeat must not depend on the
- * event loop or the connection pool that the work it vouches for is using; on the other hand a heartbeat must not vouch for a
- * main loop that stands still, so the thread also watches a counter that the main loop advances, and ends the process (after
- * naming the stall) when it does not.
+ * event loop or the connection pool that the work it vouches for is using. A main loop that stands still must be found by
+ * somebody else: see MainLoopWatch.
  */
 import { Worker } from 'node:worker_threads';
 import type { Sql } from './sql.js';
@@ -16,8 +15,6 @@ export interface PulseOptions {
   everyMs: number;
   /** How long one beat may take, connecting included, in ms. */
   beatTimeoutMs: number;
-  /** How long the main loop may stand still before the process is ended, in ms. */
-  stallMs: number;
   /** Called on the main thread after each beat with the rows it changed, or with the error. */
   onBeat(affected: number): void;
   onError(message: string): void;
@@ -33,19 +30,17 @@ export interface PulseData {
   values: readonly (string | number | Uint8Array | null)[];
   everyMs: number;
   beatTimeoutMs: number;
-  stallMs: number;
-  /** [0] is advanced by the main loop, [1] by every beat that changed its row. */
-  counters: Int32Array;
+  /** [0]: when the last beat that changed its row was sent, in ns of the clock that all threads share. */
+  sentAt: BigInt64Array;
 }
 
 export type PulseMessage = { affected: number } | { error: string };
 
-const PROGRESS_EVERY_MS = 200;
+const NS_PER_MS = 1e6;
 
 export class Pulse {
   private readonly worker: Worker;
-  private readonly progressing: NodeJS.Timeout;
-  private readonly counters = new Int32Array(new SharedArrayBuffer(8));
+  private readonly sentAt = new BigInt64Array(new SharedArrayBuffer(8));
   private stopping = false;
 
   constructor(options: PulseOptions) {
@@ -56,8 +51,7 @@ export class Pulse {
       values: options.statement.values,
       everyMs: options.everyMs,
       beatTimeoutMs: options.beatTimeoutMs,
-      stallMs: options.stallMs,
-      counters: this.counters,
+      sentAt: this.sentAt,
     };
     this.worker = new Worker(new URL('./pulse-thread.js', import.meta.url), { workerData: data });
     this.worker.on('message', (message: PulseMessage) => {
@@ -72,18 +66,20 @@ export class Pulse {
       if (!this.stopping) options.onDeath();
     });
     this.worker.unref();
-    this.progressing = setInterval(() => Atomics.add(this.counters, 0, 1), PROGRESS_EVERY_MS);
-    this.progressing.unref();
   }
 
-  /** Beats that changed their row so far. Read from memory, so it is true even while messages from the thread still wait. */
-  get beats(): number {
-    return Atomics.load(this.counters, 1);
+  /**
+   * How long ago the last beat that changed its row was sent, in ms; infinite before the first. Read from memory, so it is true even
+   * while messages from the thread still wait; and it counts from the sending, so it is true also where this process stood still
+   * between a beat and the look at it.
+   */
+  get ageMs(): number {
+    const sentAt = Atomics.load(this.sentAt, 0);
+    return sentAt === 0n ? Number.POSITIVE_INFINITY : Number(process.hrtime.bigint() - sentAt) / NS_PER_MS;
   }
 
   async stop(): Promise<void> {
     this.stopping = true;
-    clearInterval(this.progressing);
     await this.worker.terminate();
   }
 }

@@ -7,6 +7,7 @@
  * else, because a claimed task that nobody runs is stuck until the lease ends.
  */
 import { join, list, sql, type Database, type Outcome, type Sql } from '@app/database';
+import { failpoint } from '@app/lifecycle';
 import { laneAt, laneNumber, type Lane } from '@app/queue';
 import type { RetryPolicy } from './task.js';
 import { idText } from './task-id.js';
@@ -75,6 +76,7 @@ export class TaskClaimer {
     if (ids.length === 0) return [];
     const ordered = [...ids].sort(Buffer.compare);
     const outcomes = await this.database.batch([this.take(worker, ordered), this.mine(worker, ordered)]);
+    failpoint('claim.committed');
     return claimedOf(outcomes.at(-1));
   }
 
@@ -141,7 +143,9 @@ export class TaskClaimer {
       if (found.length === 0) return [];
       const ids = found.map((row) => row.id);
       trying(ids);
+      failpoint('claim.locked');
       const outcomes = await transaction.commitWith([this.take(worker, ids), this.mine(worker, ids)]);
+      failpoint('claim.committed');
       return claimedOf(outcomes.at(-1));
     });
   }

@@ -4,7 +4,9 @@
  * shortly, because it may come back from its worker.
  */
 import { list, sql, type Database, type Sql, type Transaction } from '@app/database';
+import { failpoint } from '@app/lifecycle';
 import type { TimerKind } from './entities.js';
+import { recordEvents, type EventKind } from './events.js';
 import { isFinal, type TaskState } from './states.js';
 import { NOBODY } from './task-id.js';
 import type { TaskError } from './task.js';
@@ -18,13 +20,18 @@ interface Due {
   attempt: number;
   name: string;
   queue: string;
+  fallbacks: number;
 }
+
+type EndingTimer = Exclude<TimerKind, 'run'>;
 
 interface KnownWorker {
   queues: string;
   handlers: string;
   state: string;
 }
+
+const TOLD_AS = { expire: 'expired', deadline: 'deadline_passed', unhandled: 'unhandled' } as const satisfies Record<string, EventKind>;
 
 const NO_HANDLER: TaskError = { code: 'unknown-handler', message: 'No live worker of this queue has a handler of this name.' };
 const PAST_DEADLINE: TaskError = { code: 'deadline-exceeded', message: 'The task did not succeed before its deadline.' };
@@ -37,16 +44,17 @@ export class TaskExpirer {
   ) {}
 
   /** Handles up to a page of due timers of one kind. */
-  async expire(kind: Exclude<TimerKind, 'run'>): Promise<{ taken: number; full: boolean }> {
+  async expire(kind: EndingTimer): Promise<{ taken: number; full: boolean }> {
     const { dialect } = this.database;
     return this.database.transaction(async (transaction) => {
       const timers = await transaction.query<{ task_id: Buffer }>(
         sql`SELECT task_id FROM timers${dialect.by('ix_timers_due')} WHERE kind = ${kind} AND due_at <= ${dialect.now} ORDER BY due_at LIMIT ${PAGE}${dialect.lockFree}`,
       );
       if (timers.length === 0) return { taken: 0, full: false };
+      failpoint('expire.locked');
       const ids = timers.map((row) => row.task_id).sort(Buffer.compare);
       const tasks = await transaction.query<Due>(
-        sql`SELECT id, state, attempt, name, queue FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) ORDER BY id${dialect.lock}`,
+        sql`SELECT id, state, attempt, name, queue, fallbacks FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) ORDER BY id${dialect.lock}`,
       );
       const { end, later } = await this.sort(transaction, kind, tasks);
       const kept = new Set(later.map(({ id }) => id.toString('hex')));
@@ -60,6 +68,7 @@ export class TaskExpirer {
         );
       }
       await transaction.commitWith(statements);
+      failpoint('expire.committed');
       return { taken: timers.length, full: timers.length === PAGE };
     });
   }
@@ -76,19 +85,25 @@ export class TaskExpirer {
       sql`SELECT queues, handlers, state FROM workers WHERE state IN ('live', 'draining') OR heartbeat_at > ${now} - ${this.unhandledGraceMs}`,
     );
     const serves = (task: Due) => workers.filter(({ queues }) => serving(queues, task.queue));
-    const handled = (task: Due): boolean => serves(task).some(({ handlers }) => (JSON.parse(handlers) as string[]).includes(task.name));
+    const handled = (task: Due): boolean =>
+      serves(task).some(({ handlers }) => (JSON.parse(handlers) as string[]).some((way) => leadsTo(way, task)));
     const end = idle.filter((task) => serves(task).some(({ state }) => state === 'live') && !handled(task));
     const later = open.filter((task) => !end.includes(task) && !handled(task));
     return { end, later };
   }
 
-  private ends(kind: TimerKind, tasks: readonly Due[]): Sql[] {
+  private ends(kind: EndingTimer, tasks: readonly Due[]): Sql[] {
     const { dialect } = this.database;
     const ids = list(tasks.map(({ id }) => id));
     const idle = sql`WHERE id IN (${ids}) AND state IN ('scheduled', 'queued', 'retrying')`;
+    const told = recordEvents(
+      dialect,
+      tasks.map(({ id, state, attempt }) => ({ task: id, kind: TOLD_AS[kind], detail: { from: state, attempt } })),
+    );
     if (kind === 'expire') {
       return [
         sql`UPDATE tasks${dialect.byPrimary} SET state = 'expired', phase = 'expired', ended = 'expired', finished_at = ${dialect.now}, updated_at = ${dialect.now} ${idle}`,
+        ...told,
       ];
     }
     const reason = kind === 'deadline' ? 'deadline_exceeded' : 'unknown_handler';
@@ -101,6 +116,7 @@ export class TaskExpirer {
     return [
       sql`UPDATE tasks${dialect.byPrimary} SET state = 'failed', phase = 'failed', ended = 'failed', reason = ${reason}, attempt = attempt + 1, finished_at = ${dialect.now}, updated_at = ${dialect.now} ${idle}`,
       ...records,
+      ...told,
     ];
   }
 }
@@ -108,4 +124,10 @@ export class TaskExpirer {
 function serving(queues: string, queue: string): boolean {
   const named = JSON.parse(queues) as string[];
   return named.includes('*') || named.includes(queue);
+}
+
+/** A task that has fallen back needs a worker that knows as many fallbacks of its name. */
+function leadsTo(way: string, { name, fallbacks }: Due): boolean {
+  const steps = way.split('>');
+  return steps[0] === name && steps.length === fallbacks + 1;
 }

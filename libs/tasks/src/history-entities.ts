@@ -59,7 +59,7 @@ const taskCheckpoints: EntityFactory = (engine) => {
   return new EntitySchema({
     name: 'TaskCheckpoint',
     tableName: 'task_checkpoints',
-    columns: { task_id: t.id({ primary: true }), attempt: t.count(), data: t.long(), updated_at: t.time() },
+    columns: { task_id: t.id({ primary: true }), attempt: t.count(), handler: t.word(128), data: t.long(), updated_at: t.time() },
   });
 };
 
@@ -72,7 +72,7 @@ const taskResources: EntityFactory = (engine) => {
       id: t.id({ primary: true }),
       task_id: t.id(),
       tenant: t.word(64),
-      name: t.word(128),
+      handler: t.word(128),
       attempt: t.count(),
       kind: t.word(64),
       ref: t.word(1000),
@@ -82,7 +82,7 @@ const taskResources: EntityFactory = (engine) => {
       created_at: t.time(),
     },
     indices: [
-      { name: 'ix_task_resources_check', columns: ['check_at'] },
+      { name: 'ix_task_resources_check', columns: ['handler', 'check_at'] },
       { name: 'ix_task_resources_task', columns: ['task_id'] },
     ],
   });

@@ -1,8 +1,16 @@
+export { AbandonedResources, type Abandoned } from './abandoned.js';
+export { AuditLog, type AuditFilter, type AuditView } from './audit-log.js';
+export { BulkOperations, type BulkView, type NewBulk } from './bulk.js';
+export { BulkRunner } from './bulk-runner.js';
 export { TaskCanceller } from './cancel.js';
 export { TaskCheckpoints } from './checkpoints.js';
 export { TaskClaimer, type Backlog, type ClaimedTask } from './claim.js';
+export { DeadLetters, type DeadLetterSummary } from './dead-letters.js';
+export { TaskDiscarder } from './discard.js';
 export { TASK_ENTITIES } from './entities.js';
 export { TaskExpirer } from './expire.js';
+export { BULK_ACTIONS, BULK_STATES, type BulkAction, type BulkState } from './history-entities.js';
+export { TaskOperator } from './operate.js';
 export { TaskProgressWriter } from './progress.js';
 export { TaskPromoter } from './promote.js';
 export { HistoryPruner, type Retention } from './prune.js';
@@ -10,7 +18,7 @@ export { EVERY_TENANT, Queues, type Pause } from './queues.js';
 export { heartbeatLatency, TaskReader } from './read.js';
 export { TaskReconciler } from './reconcile.js';
 export { TaskResources, type RegisteredResource } from './resources.js';
-export { TaskRetrier } from './retry.js';
+export { TaskRetrier, type RetryChange } from './retry.js';
 export { Ringer } from './ring.js';
 export { TaskSettler, type Settled } from './settle.js';
 export { type Settlement, type Verdict } from './settle.sql.js';
@@ -43,6 +51,7 @@ export {
   type WorkerView,
 } from './task.js';
 export { idBytes, idText, TaskIds } from './task-id.js';
+export { TaskTimeline, TIMELINE_KINDS, type Timeline, type TimelineItem, type TimelineKind } from './timeline.js';
 export { TaskWaiter } from './wait.js';
 export { Workers, type Registration } from './workers.js';
 export { RunnableNames, sweepEveryMs, TasksModule } from './tasks.module.js';

@@ -5,10 +5,27 @@
  * where the clock was set back between two statements, would be left waiting for a timer that is gone.
  */
 import { list, sql, type Database } from '@app/database';
+import { failpoint } from '@app/lifecycle';
 import { laneAt } from '@app/queue';
+import { recordEvents, type TaskEvent } from './events.js';
 import type { Ringable, Ringer } from './ring.js';
 
 const PAGE = 500;
+
+interface DueTimer {
+  task_id: Buffer;
+  due_at: number;
+  now: number;
+}
+
+interface WaitingRow {
+  id: Buffer;
+  tenant: string;
+  queue: string;
+  lane: number;
+  state: 'scheduled' | 'retrying';
+  attempt: number;
+}
 
 export class TaskPromoter {
   constructor(
@@ -20,14 +37,15 @@ export class TaskPromoter {
   async promote(): Promise<{ taken: number; full: boolean }> {
     const { dialect } = this.database;
     const outcome = await this.database.transaction(async (transaction) => {
-      const due = await transaction.query<{ task_id: Buffer }>(
-        sql`SELECT task_id FROM timers${dialect.by('ix_timers_due')} WHERE kind = 'run' AND due_at <= ${dialect.now} ORDER BY due_at LIMIT ${PAGE}${dialect.lockFree}`,
+      const due = await transaction.query<DueTimer>(
+        sql`SELECT task_id, due_at, ${dialect.now} AS now FROM timers${dialect.by('ix_timers_due')} WHERE kind = 'run' AND due_at <= ${dialect.now} ORDER BY due_at LIMIT ${PAGE}${dialect.lockFree}`,
       );
       if (due.length === 0) return { taken: 0, rung: [] };
       const ids = due.map((row) => row.task_id).sort(Buffer.compare);
-      const waiting = await transaction.query<{ id: Buffer; tenant: string; queue: string; lane: number }>(
-        sql`SELECT id, tenant, queue, lane FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) AND state IN ('scheduled', 'retrying') ORDER BY id${dialect.lock}`,
+      const waiting = await transaction.query<WaitingRow>(
+        sql`SELECT id, tenant, queue, lane, state, attempt FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) AND state IN ('scheduled', 'retrying') ORDER BY id${dialect.lock}`,
       );
+      failpoint('promote.locked');
       const tasks = waiting.map((row): Ringable => ({ id: row.id, tenant: row.tenant, queue: row.queue, lane: laneAt(row.lane) }));
       const rung = tasks.filter((task) => this.ringer.phaseFor(task) === 'live');
       const unrung = tasks.filter((task) => !rung.includes(task));
@@ -42,11 +60,24 @@ export class TaskPromoter {
       await transaction.commitWith([
         ...move('live', rung),
         ...move('unrung', unrung),
+        ...recordEvents(dialect, promotions(waiting, due)),
         sql`DELETE FROM timers WHERE kind = 'run' AND task_id IN (${list(ids)})`,
       ]);
       return { taken: due.length, rung };
     });
+    if (outcome.taken > 0) failpoint('promote.committed');
     await this.ringer.ring(outcome.rung);
     return { taken: outcome.taken, full: outcome.taken === PAGE };
   }
+}
+
+/** `lateMs`: how long after its time the promoter came, which is what a reader asks of a task that started late. */
+function promotions(waiting: readonly WaitingRow[], due: readonly DueTimer[]): TaskEvent[] {
+  const timers = new Map(due.map((timer) => [timer.task_id.toString('hex'), timer]));
+  return waiting.flatMap(({ id, state, attempt }): TaskEvent[] => {
+    const timer = timers.get(id.toString('hex'));
+    if (timer === undefined) return [];
+    const { due_at: dueAt, now } = timer;
+    return [{ task: id, kind: 'promoted', detail: { from: state, attempt, dueAt, lateMs: Math.max(0, Number(now) - dueAt) } }];
+  });
 }

@@ -1,14 +1,13 @@
 /**
  * Deletes history that is older than its retention, oldest first and a small page at a time, so that it never holds locks the
- * hot path waits for. It walks the primary key (ids are in time order) and remembers where it was; a lap that reached the
- * present starts over.
+ * hot path waits for. Any number of schedulers may do it at once: what one of them holds, the others pass.
  */
 import { list, sql, type Database } from '@app/database';
 import { databaseNow } from './database-now.js';
-import type { FinalState, TaskPhase } from './states.js';
+import { TaskWalk } from './prune-tasks.js';
+import { FINAL_STATES, type FinalState } from './states.js';
 import { idFloor } from './task-id.js';
 
-const EXAMINED = 2_000;
 const PAGE = 500;
 
 export interface Retention {
@@ -17,65 +16,42 @@ export interface Retention {
   readonly idempotencyMs: number;
   /** How long the row of a worker that is gone is kept, in ms. */
   readonly workersMs: number;
+  /** How long an entry of the audit log is kept, in ms. */
+  readonly auditMs: number;
+  /** How long a bulk operation is kept after it finished, in ms. */
+  readonly bulkMs: number;
 }
 
 export class HistoryPruner {
-  private cursor: Buffer = Buffer.alloc(16);
+  private readonly walks: readonly TaskWalk[];
 
   constructor(
     private readonly database: Database,
     private readonly retention: Retention,
-  ) {}
+  ) {
+    const durations = [...new Set(Object.values(retention.tasks))];
+    this.walks = durations.map((keptMs) => {
+      const states = FINAL_STATES.filter((state) => retention.tasks[state] === keptMs);
+      return new TaskWalk(database, states, keptMs);
+    });
+  }
 
-  /** One page of tasks, keys and workers; `again` while there is more to walk. */
+  /** One page of everything that is kept for a time; `again` while there is more to walk. */
   async prune(): Promise<{ deleted: number; again: boolean }> {
     const now = await databaseNow(this.database);
-    const tasks = await this.pruneTasks(now);
-    const keys = await this.pruneKeys(now);
+    let [deleted, again] = [0, false];
+    for (const walk of this.walks) {
+      const step = await walk.step(now);
+      deleted += step.deleted;
+      again ||= step.again;
+    }
     await this.pruneWorkers(now);
     await this.pruneCancels();
-    return { deleted: tasks.deleted + keys, again: tasks.again || keys === PAGE };
-  }
-
-  private async pruneTasks(now: number): Promise<{ deleted: number; again: boolean }> {
-    const shortest = Math.min(...Object.values(this.retention.tasks));
-    const rows = await this.database.query<{ id: Buffer; phase: TaskPhase; finished_at: number }>(
-      sql`SELECT id, phase, finished_at FROM tasks${this.database.dialect.byPrimary} WHERE id > ${this.cursor} AND id < ${idFloor(now - shortest)} ORDER BY id LIMIT ${EXAMINED}`,
-    );
-    const old = rows
-      .filter(({ phase, finished_at: finishedAt }) => {
-        const keepMs = (this.retention.tasks as Partial<Record<TaskPhase, number>>)[phase];
-        return keepMs !== undefined && finishedAt > 0 && finishedAt < now - keepMs;
-      })
-      .map(({ id }) => id);
-    let deleted = 0;
-    for (let from = 0; from < old.length; from += PAGE) deleted += await this.deleteTasks(old.slice(from, from + PAGE));
-    const full = rows.length === EXAMINED;
-    this.cursor = full ? (rows.at(-1)?.id ?? Buffer.alloc(16)) : Buffer.alloc(16);
-    return { deleted, again: full };
-  }
-
-  /** Only what is still finished under the lock: an operator may have sent a task round again since it was looked at. */
-  private async deleteTasks(ids: readonly Buffer[]): Promise<number> {
-    const { byPrimary, lock } = this.database.dialect;
-    return this.database.transaction(async (transaction) => {
-      const finished = await transaction.query<{ id: Buffer }>(
-        sql`SELECT id FROM tasks${byPrimary} WHERE id IN (${list(ids)}) AND finished_at > 0 ORDER BY id${lock}`,
-      );
-      if (finished.length === 0) return 0;
-      const members = list(finished.map(({ id }) => id));
-      await transaction.commitWith([
-        sql`DELETE FROM attempts WHERE task_id IN (${members})`,
-        sql`DELETE FROM timers WHERE task_id IN (${members})`,
-        sql`DELETE FROM task_tags WHERE task_id IN (${members})`,
-        sql`DELETE FROM task_progress WHERE task_id IN (${members})`,
-        sql`DELETE FROM cancel_requests WHERE task_id IN (${members})`,
-        sql`DELETE FROM task_events WHERE task_id IN (${members})`,
-        sql`DELETE FROM task_checkpoints WHERE task_id IN (${members})`,
-        sql`DELETE FROM tasks WHERE id IN (${members})`,
-      ]);
-      return finished.length;
-    });
+    for (const count of [await this.pruneKeys(now), await this.pruneAudit(now), await this.pruneBulk(now)]) {
+      deleted += count;
+      again ||= count === PAGE;
+    }
+    return { deleted, again };
   }
 
   private async pruneKeys(now: number): Promise<number> {
@@ -88,6 +64,24 @@ export class HistoryPruner {
       await this.database.execute(sql`DELETE FROM idempotency_keys WHERE tenant = ${tenant} AND key_hash IN (${list(hashes)})`);
     }
     return rows.length;
+  }
+
+  /** Ids are in the order of time, so the oldest come first without an index of their own. */
+  private async pruneAudit(now: number): Promise<number> {
+    const found = await this.database.query<{ id: Buffer }>(
+      sql`SELECT id FROM audit_entries WHERE id < ${idFloor(now - this.retention.auditMs)} ORDER BY id LIMIT ${PAGE}`,
+    );
+    if (found.length > 0) await this.database.execute(sql`DELETE FROM audit_entries WHERE id IN (${list(found.map(({ id }) => id))})`);
+    return found.length;
+  }
+
+  private async pruneBulk(now: number): Promise<number> {
+    const { bulkMs } = this.retention;
+    const found = await this.database.query<{ id: Buffer }>(
+      sql`SELECT id FROM bulk_operations WHERE id < ${idFloor(now - bulkMs)} AND finished_at > 0 AND finished_at < ${now - bulkMs} ORDER BY id LIMIT ${PAGE}`,
+    );
+    if (found.length > 0) await this.database.execute(sql`DELETE FROM bulk_operations WHERE id IN (${list(found.map(({ id }) => id))})`);
+    return found.length;
   }
 
   private async pruneWorkers(now: number): Promise<void> {

@@ -4,12 +4,14 @@
  * second and stop claiming; what runs already, runs on.
  */
 import { MoreThan } from 'typeorm';
-import { sql, type Database } from '@app/database';
+import { sql, type Database, type Sql } from '@app/database';
 import { NotFound } from '@app/errors';
+import { recordAudit } from './audit-log.js';
 import { QueueDepths, type Depth } from './depth.js';
 import type { QueueRow } from './entities.js';
 import { queueNames } from './queue-names.js';
 import type { QueueView } from './task.js';
+import type { TaskIds } from './task-id.js';
 
 export const EVERY_TENANT = '*';
 /** How many queues a tenant is told of. */
@@ -22,10 +24,19 @@ export interface Pause {
   queue: string;
 }
 
+/** Who does it, and the tenant whose audit log tells of it. */
+interface Actor {
+  tenant: string;
+  actor: string;
+}
+
 export class Queues {
   private readonly depths: QueueDepths;
 
-  constructor(private readonly database: Database) {
+  constructor(
+    private readonly database: Database,
+    private readonly ids: TaskIds,
+  ) {
     this.depths = new QueueDepths(database);
   }
 
@@ -71,34 +82,50 @@ export class Queues {
   }
 
   async pause(tenant: string, name: string, actor: string): Promise<QueueView> {
-    await this.setPaused(tenant, name, actor);
+    await this.setPaused(tenant, name, { tenant, actor });
     return this.one(tenant, name);
   }
 
   /** Throws NotFound for a queue that this tenant has never used or paused. */
-  async resume(tenant: string, name: string): Promise<QueueView> {
-    await this.clearPaused(tenant, name);
+  async resume(tenant: string, name: string, actor: string): Promise<QueueView> {
+    await this.clearPaused(tenant, name, { tenant, actor });
     return this.one(tenant, name);
   }
 
-  async pauseEverywhere(name: string, actor: string): Promise<void> {
-    await this.setPaused(EVERY_TENANT, name, actor);
+  /** `tenant` is the actor's: its audit log tells of the pause. */
+  async pauseEverywhere(tenant: string, name: string, actor: string): Promise<void> {
+    await this.setPaused(EVERY_TENANT, name, { tenant, actor });
   }
 
-  async resumeEverywhere(name: string): Promise<void> {
-    await this.clearPaused(EVERY_TENANT, name);
+  async resumeEverywhere(tenant: string, name: string, actor: string): Promise<void> {
+    await this.clearPaused(EVERY_TENANT, name, { tenant, actor });
   }
 
-  private async setPaused(tenant: string, name: string, actor: string): Promise<void> {
+  private async setPaused(tenant: string, name: string, by: Actor): Promise<void> {
     const { now, keepExisting } = this.database.dialect;
-    await this.database.batch([
-      sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES (${tenant}, ${name}, 0, '', ${now})${keepExisting(['tenant', 'name'])}`,
-      sql`UPDATE queues SET paused_at = ${now}, paused_by = ${actor} WHERE tenant = ${tenant} AND name = ${name} AND paused_at = 0`,
-    ]);
+    await this.database.transaction(async (transaction) => {
+      await transaction.execute(
+        sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES (${tenant}, ${name}, 0, '', ${now})${keepExisting(['tenant', 'name'])}`,
+      );
+      const changed = await transaction.execute(
+        sql`UPDATE queues SET paused_at = ${now}, paused_by = ${by.actor} WHERE tenant = ${tenant} AND name = ${name} AND paused_at = 0`,
+      );
+      if (changed > 0) await transaction.execute(this.audited('queue.pause', tenant, name, by));
+    });
   }
 
-  private async clearPaused(tenant: string, name: string): Promise<void> {
-    await this.database.execute(sql`UPDATE queues SET paused_at = 0, paused_by = '' WHERE tenant = ${tenant} AND name = ${name}`);
+  private async clearPaused(tenant: string, name: string, by: Actor): Promise<void> {
+    await this.database.transaction(async (transaction) => {
+      const changed = await transaction.execute(
+        sql`UPDATE queues SET paused_at = 0, paused_by = '' WHERE tenant = ${tenant} AND name = ${name} AND paused_at > 0`,
+      );
+      if (changed > 0) await transaction.execute(this.audited('queue.resume', tenant, name, by));
+    });
+  }
+
+  private audited(action: string, tenant: string, name: string, by: Actor): Sql {
+    const detail = { allTenants: tenant === EVERY_TENANT };
+    return recordAudit(this.database.dialect, this.ids.next(), { ...by, action, target: name, reason: '', detail });
   }
 
   private async one(tenant: string, name: string): Promise<QueueView> {

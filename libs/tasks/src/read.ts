@@ -3,23 +3,17 @@
  * paging on (tenant, ended, id) and look at a bounded number of rows per call, so that a filter nobody matches costs a page
  * and not a table scan; the page says where to go on.
  */
-import { join, list, sql, type Database, type Row, type Sql } from '@app/database';
+import { join, list, sql, type Database, type Row } from '@app/database';
 import { NotFound } from '@app/errors';
 import type { AttemptRow, TaskRow } from './entities.js';
+import { bounds, candidates, conditions, EXAMINED_MAX, isNarrowed, selectionOf, type Selection } from './filter.sql.js';
 import type { AttemptView, TaskError, TaskFilter, TaskPage, TaskView } from './task.js';
-import { idBytes, idFloor, idText } from './task-id.js';
+import { idBytes, idText } from './task-id.js';
 import { viewOf, type Extras } from './view.js';
 
-/** Rows that one list call may look at. */
-const EXAMINED_MAX = 5_000;
-/** How far the clock that made an id may be from the database's, which made `createdAt`, the wait for a group included, in ms. */
-const CLOCKS_APART_MS = 10_000;
 const ATTEMPTS_MAX = 1_000;
 /** Payloads and results that one page carries; a page of large tasks is short, and says where to go on. */
 const PAGE_BYTES_MAX = 4 * 1024 * 1024;
-const ENDS = ['none', 'failed', 'discarded', 'cancelled', 'expired'] as const;
-const EXCEPTIONAL = new Set<string>(['failed', 'cancelled', 'expired']);
-const ID_MAX = Buffer.alloc(16, 0xff);
 
 export class TaskReader {
   constructor(private readonly database: Database) {}
@@ -69,72 +63,43 @@ export class TaskReader {
     }));
   }
 
-  /** The error of the latest attempt that has one. */
-  async lastError(task: Buffer): Promise<TaskError | null> {
+  /** How the handler failed at last that the latest fallback of the task stands in for. */
+  async primaryError(task: Buffer): Promise<TaskError | null> {
+    const told = await this.database.query<{ detail: string }>(
+      sql`SELECT detail FROM task_events WHERE task_id = ${task} AND kind = 'fell_back' ORDER BY at DESC LIMIT 10`,
+    );
+    // By the attempt and not by the time: attempts go on counting whatever the clock does.
+    const attempt = Math.max(0, ...told.map(({ detail }) => (JSON.parse(detail) as { attempt?: number }).attempt ?? 0));
     const [found] = await this.database.query<{ error_code: string; error_message: string }>(
-      sql`SELECT error_code, error_message FROM attempts WHERE task_id = ${task} AND error_code <> '' ORDER BY attempt DESC LIMIT 1`,
+      sql`SELECT error_code, error_message FROM attempts WHERE task_id = ${task} AND attempt = ${attempt}`,
     );
     return found === undefined ? null : { code: found.error_code, message: found.error_message };
   }
 
   /** Newest first. `limit` 1 … 200; `cursor` is a `nextCursor` of the same filter. */
   async list(tenant: string, filter: TaskFilter, page: { limit: number; cursor: string | null }): Promise<TaskPage> {
-    const before = page.cursor === null ? this.upper(filter) : idBytes(page.cursor);
+    const selection = selectionOf(filter);
+    const { above, below } = bounds(selection);
+    const before = page.cursor === null ? below : idBytes(page.cursor);
     if (before === null) return { items: [], nextCursor: null };
-    const after = filter.createdAfter === undefined ? Buffer.alloc(16) : idFloor(filter.createdAfter - CLOCKS_APART_MS);
-    const timed = filter.createdAfter !== undefined || filter.createdBefore !== undefined;
-    const narrowed =
-      timed || filter.name !== undefined || filter.queue !== undefined || (filter.state !== undefined && !EXCEPTIONAL.has(filter.state));
-    const most = narrowed ? EXAMINED_MAX : page.limit;
-    const examined =
-      filter.tag === undefined ? this.byTenant(tenant, filter, before, after, most) : this.byTag(tenant, filter.tag, before, after, most);
-    const candidates = await this.database.query<{ id: Buffer }>(examined);
-    const ids = candidates.map((row) => row.id);
+    const most = isNarrowed(selection) ? EXAMINED_MAX : page.limit;
+    const examined = candidates(this.database.dialect, tenant, selection, { above, below: before, order: 'newest first', most });
+    const ids = examined === null ? [] : (await this.database.query<{ id: Buffer }>(examined)).map((row) => row.id);
     if (ids.length === 0) return { items: [], nextCursor: null };
-    const { rows, cut } = await this.matching(tenant, filter, ids, page.limit);
+    const { rows, cut } = await this.matching(tenant, selection, ids, page.limit);
     const last = cut || rows.length === page.limit ? rows.at(-1)?.id : ids.length === most ? ids.at(-1) : undefined;
     return { items: await this.views(rows), nextCursor: last === undefined ? null : idText(last) };
   }
 
-  private upper(filter: TaskFilter): Buffer {
-    return filter.createdBefore === undefined ? ID_MAX : idFloor(filter.createdBefore + CLOCKS_APART_MS);
-  }
-
-  /** A range per value of `ended`, each newest first, so that the index gives the order and a dead-letter list is one range. */
-  private byTenant(tenant: string, filter: TaskFilter, before: Buffer, after: Buffer, most: number): Sql {
-    const ends =
-      filter.state === undefined
-        ? ENDS
-        : filter.state === 'failed'
-          ? ['failed', 'discarded']
-          : EXCEPTIONAL.has(filter.state)
-            ? [filter.state]
-            : ['none'];
-    const ranges = ends.map(
-      (ended) =>
-        sql`SELECT * FROM (SELECT id FROM tasks${this.database.dialect.by('ix_tasks_tenant')} WHERE tenant = ${tenant} AND ended = ${ended} AND id < ${before} AND id >= ${after} ORDER BY id DESC LIMIT ${most}) AS r_${{ text: ended, values: [] }}`,
-    );
-    return sql`SELECT id FROM (${join(ranges, ' UNION ALL ')}) AS found ORDER BY id DESC LIMIT ${most}`;
-  }
-
-  private byTag(tenant: string, tag: string, before: Buffer, after: Buffer, most: number): Sql {
-    return sql`SELECT task_id AS id FROM task_tags WHERE tenant = ${tenant} AND tag = ${tag} AND task_id < ${before} AND task_id >= ${after} ORDER BY task_id DESC LIMIT ${most}`;
-  }
-
   private async matching(
     tenant: string,
-    filter: TaskFilter,
+    selection: Selection,
     ids: readonly Buffer[],
     limit: number,
   ): Promise<{ rows: TaskRow[]; cut: boolean }> {
-    const conditions = [sql`id IN (${list(ids)})`, sql`tenant = ${tenant}`];
-    if (filter.state !== undefined) conditions.push(sql`state = ${filter.state}`);
-    if (filter.name !== undefined) conditions.push(sql`name = ${filter.name}`);
-    if (filter.queue !== undefined) conditions.push(sql`queue = ${filter.queue}`);
-    if (filter.createdAfter !== undefined) conditions.push(sql`created_at >= ${filter.createdAfter}`);
-    if (filter.createdBefore !== undefined) conditions.push(sql`created_at < ${filter.createdBefore}`);
+    const matching = join([sql`id IN (${list(ids)})`, ...conditions(tenant, selection)], ' AND ');
     const sized = await this.database.query<{ id: Buffer; bytes: number }>(
-      sql`SELECT id, LENGTH(payload) + COALESCE((SELECT LENGTH(a.result) FROM attempts a WHERE a.task_id = tasks.id AND a.attempt = tasks.attempt), 0) AS bytes FROM tasks WHERE ${join(conditions, ' AND ')} ORDER BY id DESC LIMIT ${limit}`,
+      sql`SELECT id, LENGTH(payload) + COALESCE((SELECT LENGTH(a.result) FROM attempts a WHERE a.task_id = tasks.id AND a.attempt = tasks.attempt), 0) AS bytes FROM tasks WHERE ${matching} ORDER BY id DESC LIMIT ${limit}`,
     );
     const fitting = withinBytes(sized);
     if (fitting.length === 0) return { rows: [], cut: false };

@@ -7,6 +7,7 @@
  * Duplicates do no harm (a claim decides), so the rule may err towards offering; it may not err towards forgetting.
  */
 import { list, sql, type Database } from '@app/database';
+import { failpoint } from '@app/lifecycle';
 import { laneAt, type Doorbell, type Position } from '@app/queue';
 import { databaseNow } from './database-now.js';
 import { queueNames } from './queue-names.js';
@@ -58,7 +59,11 @@ export class TaskReconciler {
         if (signal.aborted) break;
         if (this.isLost(row.rung_at, await this.standing(look, row))) gone.push(row.id);
       }
-      if (gone.length > 0) lost += await this.offer(gone);
+      if (gone.length > 0) {
+        failpoint('reconcile.found');
+        lost += await this.offer(gone);
+        failpoint('reconcile.offered');
+      }
       after = rung.at(-1) ?? null;
       if (rung.length < PAGE) break;
     }

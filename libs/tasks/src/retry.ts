@@ -1,46 +1,34 @@
 /**
- * An operator sends a finished task round again: failures and crashes start at zero, expiry and deadline are lifted (both lie
- * in the past by now), attempts go on counting, because a fencing number is never used twice.
+ * An operator sends a finished task round again, with the payload it has or with another one. A checkpoint belongs to the work it
+ * was made for: it is kept with the same payload, and dropped with another.
  */
-import { sql, type Database } from '@app/database';
-import { InvalidState, NotFound } from '@app/errors';
-import { laneAt } from '@app/queue';
-import type { TaskReader } from './read.js';
-import type { Ringer } from './ring.js';
-import { mayMove, type TaskState } from './states.js';
+import { isDeepStrictEqual } from 'node:util';
+import { sql } from '@app/database';
+import type { Edit, TaskOperator } from './operate.js';
 import type { TaskView } from './task.js';
-import { idBytes } from './task-id.js';
+
+export interface RetryChange {
+  /** Another payload, as JSON text whose size the caller has bounded. */
+  payload?: string | undefined;
+  /** Why, at most 500 characters. */
+  reason?: string | undefined;
+}
 
 export class TaskRetrier {
-  constructor(
-    private readonly database: Database,
-    private readonly reader: TaskReader,
-    private readonly ringer: Ringer,
-  ) {}
+  constructor(private readonly operator: TaskOperator) {}
 
   /** Returns the task as it is now. Throws NotFound, or InvalidState for a task that is not failed, cancelled or expired. */
-  async retry(tenant: string, id: string): Promise<TaskView> {
-    const bytes = idBytes(id);
-    if (bytes === null) throw new NotFound('task');
-    const { dialect } = this.database;
-    const rung = await this.database.transaction(async (transaction) => {
-      const [row] = await transaction.query<{ state: TaskState; queue: string; lane: number }>(
-        sql`SELECT state, queue, lane FROM tasks WHERE id = ${bytes} AND tenant = ${tenant}${dialect.lock}`,
-      );
-      if (row === undefined) throw new NotFound('task');
-      if (!mayMove(row.state, 'queued', 'operator')) {
-        throw new InvalidState(`The task is ${row.state}; only a failed, cancelled or expired task can be retried.`);
-      }
-      const task = { id: bytes, tenant, queue: row.queue, lane: laneAt(row.lane) };
-      const phase = this.ringer.phaseFor(task);
-      await transaction.run([
-        sql`UPDATE tasks SET state = 'queued', phase = ${phase}, ended = 'none', reason = 'none', failures = 0, crashes = 0, snoozes = 0, fallbacks = 0, expires_at = 0, deadline_at = 0, finished_at = 0, run_at = ${dialect.now}, rung_at = ${phase === 'live' ? dialect.now : 0}, updated_at = ${dialect.now} WHERE id = ${bytes} AND state = ${row.state}`,
-        sql`DELETE FROM timers WHERE task_id = ${bytes}`,
-        sql`DELETE FROM cancel_requests WHERE task_id = ${bytes}`,
-      ]);
-      return phase === 'live' ? [task] : [];
-    });
-    await this.ringer.ring(rung);
-    return this.reader.get(tenant, id);
+  async retry(tenant: string, id: string, actor: string, { payload, reason = '' }: RetryChange = {}): Promise<TaskView> {
+    const order = { action: 'retry', tenant, id, actor, reason } as const;
+    return payload === undefined ? this.operator.operate(order) : this.operator.operate(order, replaceBy(payload));
   }
+}
+
+/** Payloads are compared by value: spaces and the order of keys make no other one. */
+function replaceBy(payload: string): Edit {
+  return async (transaction, task) => {
+    const [row] = await transaction.query<{ payload: string }>(sql`SELECT payload FROM tasks WHERE id = ${task}`);
+    if (row !== undefined && isDeepStrictEqual(JSON.parse(row.payload), JSON.parse(payload))) return [];
+    return [sql`UPDATE tasks SET payload = ${payload} WHERE id = ${task}`, sql`DELETE FROM task_checkpoints WHERE task_id = ${task}`];
+  };
 }

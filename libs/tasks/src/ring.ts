@@ -3,6 +3,7 @@
  * which puts them where workers look by themselves; and if even that fails, the reconciler finds them.
  */
 import { list, sql, type Database } from '@app/database';
+import { failpoint } from '@app/lifecycle';
 import type { Doorbell, Lane, Ring } from '@app/queue';
 
 export interface Ringable {
@@ -43,6 +44,7 @@ export class Ringer {
   private async send(tasks: readonly Ringable[]): Promise<void> {
     try {
       await this.doorbell.ring(grouped(tasks));
+      failpoint('ring.sent');
     } catch (error) {
       this.onError(error);
       await this.setAside(tasks.map((task) => task.id));

@@ -19,7 +19,7 @@ export type Verdict =
   /** The handler asked to be called again later. Costs no failure; counted, so that it ends some day. */
   | { kind: 'snoozed'; delayMs: number }
   /** The handler failed for good, and the one that it names takes over, with a retry budget of its own. */
-  | { kind: 'fallback'; error: TaskError; timedOut: boolean; handler: string }
+  | { kind: 'fallback'; error: TaskError; timedOut: boolean; from: string; to: string }
   /** It ended its worker's process, and the process could still say so. `poison`: once too often. */
   | { kind: 'crashed'; poison: boolean; error: TaskError };
 
@@ -55,7 +55,7 @@ export function move(dialect: Dialect, { worker, task, verdict }: Settlement): S
     case 'snoozed':
       return sql`UPDATE tasks SET state = 'retrying', phase = 'waiting', worker_id = ${NOBODY}, snoozes = snoozes + 1, run_at = ${now} + ${verdict.delayMs}, updated_at = ${now} ${mine}`;
     case 'fallback':
-      return sql`UPDATE tasks SET state = 'queued', phase = 'unrung', worker_id = ${NOBODY}, fallbacks = fallbacks + 1, failures = 0, crashes = 0, run_at = ${now}, rung_at = 0, updated_at = ${now} ${mine}`;
+      return sql`UPDATE tasks SET state = 'queued', phase = 'unrung', worker_id = ${NOBODY}, fallbacks = fallbacks + 1, failures = 0, crashes = 0, snoozes = 0, run_at = ${now}, rung_at = 0, updated_at = ${now} ${mine}`;
     case 'released':
       return verdict.delayMs > 0
         ? sql`UPDATE tasks SET state = 'retrying', phase = 'waiting', worker_id = ${NOBODY}, run_at = ${now} + ${verdict.delayMs}, updated_at = ${now} ${mine}`

@@ -9,10 +9,12 @@
  */
 import { CommitUnknown, DatabaseError, list, LockTimeout, sql, type Database, type Transaction } from '@app/database';
 import { TaskRunnerError } from '@app/errors';
-import { pause } from '@app/lifecycle';
+import { failpoint, pause } from '@app/lifecycle';
+import { recordEvents, type TaskEvent } from './events.js';
 import { NaturalBatch } from './natural-batch.js';
 import type { Ringer } from './ring.js';
 import { move, recordAttempts, setTimers, succeed, type Settlement } from './settle.sql.js';
+import { WORKER_LOST } from './worker-lost.js';
 
 const GROUPS_IN_FLIGHT = 2;
 const BLOCKED_IN_FLIGHT = 4;
@@ -152,13 +154,16 @@ export class TaskSettler {
       groups.forEach((group, index) => {
         if (outcomes[index]?.affected !== group.members.length) throw new LostRow();
       });
+      failpoint('settle.moved');
       await transaction.commitWith([recordAttempts(dialect, settlements)]);
+      failpoint('settle.committed');
       return settlements.map(() => 'settled' as const);
     });
   }
 
   private async carefully(settlements: readonly Settlement[]): Promise<Settled[]> {
     const outcome = await this.database.transaction((transaction) => this.decide(transaction, settlements));
+    failpoint('settle.committed');
     await this.ringer.ring(
       outcome.written
         .filter(({ verdict }) => verdict.kind === 'fallback' || (verdict.kind === 'released' && verdict.delayMs === 0))
@@ -176,11 +181,12 @@ export class TaskSettler {
     const locked = await transaction.query<{ id: Buffer; state: string; attempt: number; worker_id: Buffer }>(
       sql`SELECT id, state, attempt, worker_id FROM tasks WHERE id IN (${list(ids)}) ORDER BY id${dialect.lock}`,
     );
+    failpoint('settle.locked');
     const requested = await transaction.query<{ task_id: Buffer }>(
       sql`SELECT task_id FROM cancel_requests WHERE task_id IN (${list(ids)})`,
     );
     const recorded = await transaction.query<{ task_id: Buffer; attempt: number; worker_id: Buffer }>(
-      sql`SELECT task_id, attempt, worker_id FROM attempts WHERE task_id IN (${list(ids)}) AND outcome <> 'lost'`,
+      sql`SELECT task_id, attempt, worker_id FROM attempts WHERE task_id IN (${list(ids)}) AND (outcome <> 'lost' OR error_code <> ${WORKER_LOST.code})`,
     );
     const written: Settlement[] = [];
     const results = settlements.map((settlement): Settled => {
@@ -202,6 +208,7 @@ export class TaskSettler {
         ...written.map((settlement) => move(dialect, settlement)),
         recordAttempts(dialect, written),
         ...setTimers(dialect, written, this.unhandledGraceMs),
+        ...recordEvents(dialect, written.flatMap(told)),
         sql`DELETE FROM cancel_requests WHERE task_id IN (${list(written.map(({ task }) => task.bytes))})`,
       ]);
     }
@@ -222,6 +229,15 @@ export class TaskSettler {
       throw failure;
     }
   }
+}
+
+/** What the attempt row does not say: that this crash was one too many, or who takes over from whom. */
+function told({ task, verdict }: Settlement): TaskEvent[] {
+  if (verdict.kind === 'fallback') {
+    return [{ task: task.bytes, kind: 'fell_back', detail: { attempt: task.attempt, from: verdict.from, to: verdict.to } }];
+  }
+  if (verdict.kind !== 'crashed' || !verdict.poison) return [];
+  return [{ task: task.bytes, kind: 'poisoned', detail: { attempt: task.attempt, crashes: task.crashes + 1 } }];
 }
 
 /** A cancel that arrived while the handler failed or was given back wins over another round. */

@@ -10,6 +10,7 @@
  */
 import { CommitUnknown, DatabaseError, LockTimeout, list, sql, type Database, type Transaction } from '@app/database';
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest } from '@app/errors';
+import { failpoint } from '@app/lifecycle';
 import { laneOf } from '@app/queue';
 import { NaturalBatch } from './natural-batch.js';
 import type { TaskReader } from './read.js';
@@ -105,11 +106,14 @@ export class TaskSubmitter {
   }
 
   private async commit(entries: Entry[]): Promise<(Accepted | Error)[]> {
+    failpoint('submit.received');
     for (const entry of entries) {
       const { task } = entry;
       if (!isDelayed(task)) entry.phase = this.ringer.phaseFor({ tenant: task.tenant, queue: task.queue, lane: laneOf(task.priority) });
     }
-    return this.rung(await this.store(entries, true));
+    const outcomes = await this.store(entries, true);
+    failpoint('submit.committed');
+    return this.rung(outcomes);
   }
 
   /** `lookAfter`: whether an unknown commit is still to be looked into; one that is unknown again is the caller's to repeat. */
@@ -165,6 +169,7 @@ export class TaskSubmitter {
 
   private async insertKeyed(transaction: Transaction, entries: Entry[], keyed: KeyedEntry[]): Promise<(Accepted | Error)[]> {
     const claimed = await transaction.run(claimKeyStatements(this.database.dialect, keyed));
+    failpoint('submit.key-claimed');
     const holders = new Map<string, IdempotencyRow>();
     for (const row of (claimed[1]?.rows ?? []) as unknown as IdempotencyRow[])
       holders.set(`${row.tenant} ${row.key_hash.toString('hex')}`, row);

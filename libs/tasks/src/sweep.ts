@@ -8,10 +8,12 @@
  * its tasks, it did not fall over them. A task that was there when its worker died too often ends as poison.
  */
 import { list, rows, sql, type Database, type Sql, type Transaction } from '@app/database';
-import type { Clock } from '@app/lifecycle';
+import { failpoint, type Clock } from '@app/lifecycle';
 import { laneAt } from '@app/queue';
+import { recordEvents, type TaskEvent } from './events.js';
 import type { Ringable, Ringer } from './ring.js';
 import { idText, NOBODY } from './task-id.js';
+import { WORKER_LOST } from './worker-lost.js';
 
 const PAGE = 200;
 /** A gap this many times longer than the usual one, and a second more, means that this sweeper slept, not the workers. */
@@ -37,12 +39,17 @@ interface RunningRow {
   started_at: number;
 }
 
-const LOST = { code: 'worker-lost', message: 'The worker that ran this attempt is gone.' };
-
 const wasAlone = (row: RunningRow): boolean => row.solo_task.equals(row.id);
 
 /** Whether the death of the worker may be this task's doing: not where it said goodbye, nor where another ran by itself. */
 const crashed = (row: RunningRow): boolean => row.worker_state !== 'stopped' && (row.solo_task.equals(NOBODY) || wasAlone(row));
+
+/** The attempt row says that it was lost; this says by whose hand, and whether it counts. */
+const takenBack = (row: RunningRow): TaskEvent => ({
+  task: row.id,
+  kind: 'taken_back',
+  detail: { attempt: row.attempt, workerId: idText(row.worker_id), crashed: crashed(row) },
+});
 
 /** In company a crash proves little; so many times the limit makes up for it. */
 const COMPANY_FACTOR = 2;
@@ -80,6 +87,7 @@ export class TaskSweeper {
       else watched.set(key, entry);
     }
     this.watched = watched;
+    if (lost.length > 0) failpoint('sweep.marked');
     return lost;
   }
 
@@ -97,20 +105,28 @@ export class TaskSweeper {
     const outcome = await this.database.transaction(async (transaction) => {
       const orphans = await this.orphansOf(transaction, wanted);
       if (orphans.length === 0) return { taken: 0, rung: [] };
+      failpoint('sweep.locked');
       const ids = orphans.map(({ id }) => id);
       const asked = await transaction.query<{ task_id: Buffer }>(sql`SELECT task_id FROM cancel_requests WHERE task_id IN (${list(ids)})`);
       const cancelled = orphans.filter(({ id }) => asked.some(({ task_id: other }) => other.equals(id)));
       const poisoned = orphans.filter((row) => !cancelled.includes(row) && this.isPoison(row));
       const queued = orphans.filter((row) => !cancelled.includes(row) && !poisoned.includes(row));
       await transaction.commitWith([
-        ...this.end(cancelled, sql`state = 'cancelled', phase = 'cancelled', ended = 'cancelled'`),
-        ...this.end(poisoned, sql`state = 'failed', phase = 'failed', ended = 'failed', reason = 'poison'`),
-        ...this.requeue(queued.filter(crashed), 1),
-        ...this.requeue(
-          queued.filter((row) => !crashed(row)),
-          0,
-        ),
+        ...[0, 1].flatMap((crashes) => {
+          const counted = (row: RunningRow): boolean => crashed(row) === (crashes === 1);
+          return [...this.cancel(cancelled.filter(counted), crashes), ...this.requeue(queued.filter(counted), crashes)];
+        }),
+        ...this.end(poisoned, sql`state = 'failed', phase = 'failed', ended = 'failed', reason = 'poison'`, 1),
         this.record(orphans),
+        ...recordEvents(dialect, [
+          ...orphans.map(takenBack),
+          ...poisoned.map(({ id, attempt, crashes }): TaskEvent => ({
+            task: id,
+            kind: 'poisoned',
+            detail: { attempt, crashes: crashes + 1 },
+          })),
+          ...cancelled.map(({ id, attempt }): TaskEvent => ({ task: id, kind: 'cancelled', detail: { from: 'running', attempt } })),
+        ]),
         sql`DELETE FROM cancel_requests WHERE task_id IN (${list(ids)})`,
       ]);
       return {
@@ -118,6 +134,7 @@ export class TaskSweeper {
         rung: queued.map((row): Ringable => ({ id: row.id, tenant: row.tenant, queue: row.queue, lane: laneAt(row.lane) })),
       };
     });
+    if (outcome.taken > 0) failpoint('sweep.committed');
     // Stored unrung, and rung all the same: whoever is quicker, the message or the workers' own look.
     await this.ringer.ring(outcome.rung);
     return { taken: outcome.taken, full: candidates.length === PAGE && outcome.taken > 0 };
@@ -153,15 +170,19 @@ export class TaskSweeper {
     return marked === 1;
   }
 
-  private end(members: readonly RunningRow[], change: Sql): Sql[] {
+  private cancel(members: readonly RunningRow[], crashes: number): Sql[] {
+    return this.end(members, sql`state = 'cancelled', phase = 'cancelled', ended = 'cancelled'`, crashes);
+  }
+
+  private end(members: readonly RunningRow[], change: Sql, crashes: number): Sql[] {
     if (members.length === 0) return [];
     const { byPrimary, now } = this.database.dialect;
     return [
-      sql`UPDATE tasks${byPrimary} SET ${change}, crashes = crashes + 1, worker_id = ${NOBODY}, finished_at = ${now}, updated_at = ${now} WHERE id IN (${list(members.map(({ id }) => id))}) AND state = 'running'`,
+      sql`UPDATE tasks${byPrimary} SET ${change}, crashes = crashes + ${crashes}, worker_id = ${NOBODY}, finished_at = ${now}, updated_at = ${now} WHERE id IN (${list(members.map(({ id }) => id))}) AND state = 'running'`,
     ];
   }
 
-  private requeue(members: readonly RunningRow[], crashes: 0 | 1): Sql[] {
+  private requeue(members: readonly RunningRow[], crashes: number): Sql[] {
     if (members.length === 0) return [];
     const { byPrimary, now } = this.database.dialect;
     return [
@@ -171,7 +192,17 @@ export class TaskSweeper {
 
   private record(orphans: readonly RunningRow[]): Sql {
     const { now } = this.database.dialect;
-    const values = orphans.map((row) => [row.id, row.attempt, 'lost', row.worker_id, row.started_at, now, LOST.code, LOST.message, null]);
+    const values = orphans.map((row) => [
+      row.id,
+      row.attempt,
+      'lost',
+      row.worker_id,
+      row.started_at,
+      now,
+      WORKER_LOST.code,
+      WORKER_LOST.message,
+      null,
+    ]);
     return sql`INSERT INTO attempts (task_id, attempt, outcome, worker_id, started_at, finished_at, error_code, error_message, result) VALUES ${rows(values)}`;
   }
 }

@@ -90,6 +90,8 @@ export interface TaskView {
   state: TaskState;
   /** Set when `failed`. */
   reason: FailureReason | null;
+  /** True for a `failed` task that an operator has put aside: it is no dead letter any more. */
+  discarded: boolean;
   payload: unknown;
   result: unknown;
   lastError: TaskError | null;
@@ -127,6 +129,10 @@ export interface AttemptView {
 
 export interface TaskFilter {
   state?: TaskState;
+  /** Why it failed; leaves out what has not. */
+  reason?: FailureReason;
+  /** True: only discarded tasks. False: all others. */
+  discarded?: boolean;
   name?: string;
   queue?: string;
   tag?: string;

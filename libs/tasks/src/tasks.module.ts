@@ -4,11 +4,18 @@ import { Config } from '@app/config';
 import { Database } from '@app/database';
 import { Clock, Drain } from '@app/lifecycle';
 import { Doorbell } from '@app/queue';
-import { Logger } from '@app/telemetry';
+import { Logger, repeatedWarning } from '@app/telemetry';
+import { AbandonedResources } from './abandoned.js';
+import { AuditLog } from './audit-log.js';
+import { BulkOperations } from './bulk.js';
+import { BulkRunner } from './bulk-runner.js';
 import { TaskCanceller } from './cancel.js';
 import { TaskCheckpoints } from './checkpoints.js';
 import { TaskClaimer } from './claim.js';
+import { DeadLetters } from './dead-letters.js';
+import { TaskDiscarder } from './discard.js';
 import { TaskExpirer } from './expire.js';
+import { TaskOperator } from './operate.js';
 import { TaskProgressWriter } from './progress.js';
 import { TaskPromoter } from './promote.js';
 import { HistoryPruner } from './prune.js';
@@ -22,6 +29,7 @@ import { TaskSettler } from './settle.js';
 import { TaskSubmitter } from './submit.js';
 import { TaskSweeper } from './sweep.js';
 import { TaskIds } from './task-id.js';
+import { TaskTimeline } from './timeline.js';
 import { TaskWaiter } from './wait.js';
 import { Workers } from './workers.js';
 
@@ -39,18 +47,14 @@ export function sweepEveryMs(config: Config): number {
 }
 
 function providers(): Provider[] {
-  const warn =
-    (logger: Logger, message: string) =>
-    (err: unknown): void => {
-      logger.warn({ err }, message);
-    };
+  const warn = (logger: Logger, clock: Clock, message: string) => repeatedWarning(logger, () => clock.monotonic(), message);
   return [
     { provide: TaskIds, inject: [Clock], useFactory: (clock: Clock) => new TaskIds(clock) },
     {
       provide: Ringer,
-      inject: [Database, Doorbell, Logger],
-      useFactory: (database: Database, doorbell: Doorbell, logger: Logger) =>
-        new Ringer(database, doorbell, warn(logger, 'Ringing failed; the tasks wait for a worker to look by itself.')),
+      inject: [Database, Doorbell, Logger, Clock],
+      useFactory: (database: Database, doorbell: Doorbell, logger: Logger, clock: Clock) =>
+        new Ringer(database, doorbell, warn(logger, clock, 'Ringing failed; the tasks wait for a worker to look by itself.')),
     },
     {
       provide: TaskSubmitter,
@@ -58,41 +62,61 @@ function providers(): Provider[] {
       useFactory: (database: Database, ringer: Ringer, reader: TaskReader, ids: TaskIds, names?: RunnableNames) =>
         new TaskSubmitter(database, ringer, reader, ids, names ?? null),
     },
+    { provide: TaskTimeline, inject: [Database], useFactory: (database: Database) => new TaskTimeline(database) },
     { provide: TaskReader, inject: [Database], useFactory: (database: Database) => new TaskReader(database) },
     {
-      provide: TaskCanceller,
-      inject: [Database, TaskReader],
-      useFactory: (database: Database, reader: TaskReader) => new TaskCanceller(database, reader),
+      provide: TaskOperator,
+      inject: [Database, TaskReader, Ringer, TaskIds],
+      useFactory: (database: Database, reader: TaskReader, ringer: Ringer, ids: TaskIds) => new TaskOperator(database, reader, ringer, ids),
     },
     {
-      provide: TaskRetrier,
-      inject: [Database, TaskReader, Ringer],
-      useFactory: (database: Database, reader: TaskReader, ringer: Ringer) => new TaskRetrier(database, reader, ringer),
+      provide: TaskCanceller,
+      inject: [Database, TaskOperator],
+      useFactory: (database: Database, operator: TaskOperator) => new TaskCanceller(database, operator),
+    },
+    { provide: TaskRetrier, inject: [TaskOperator], useFactory: (operator: TaskOperator) => new TaskRetrier(operator) },
+    { provide: TaskDiscarder, inject: [TaskOperator], useFactory: (operator: TaskOperator) => new TaskDiscarder(operator) },
+    { provide: DeadLetters, inject: [Database], useFactory: (database: Database) => new DeadLetters(database) },
+    { provide: AuditLog, inject: [Database], useFactory: (database: Database) => new AuditLog(database) },
+    {
+      provide: BulkOperations,
+      inject: [Database, TaskIds, Config],
+      useFactory: (database: Database, ids: TaskIds, config: Config) => new BulkOperations(database, ids, config.bulkRunningMax),
+    },
+    {
+      provide: BulkRunner,
+      inject: [Database, Ringer],
+      useFactory: (database: Database, ringer: Ringer) => new BulkRunner(database, ringer),
     },
     {
       provide: TaskWaiter,
       inject: [Database, TaskReader, Drain],
       useFactory: (database: Database, reader: TaskReader, drain: Drain) => new TaskWaiter(database, reader, drain),
     },
-    { provide: Queues, inject: [Database], useFactory: (database: Database) => new Queues(database) },
+    { provide: Queues, inject: [Database, TaskIds], useFactory: (database: Database, ids: TaskIds) => new Queues(database, ids) },
     { provide: Workers, inject: [Database], useFactory: (database: Database) => new Workers(database) },
     { provide: TaskClaimer, inject: [Database], useFactory: (database: Database) => new TaskClaimer(database) },
     {
       provide: TaskSettler,
-      inject: [Database, Ringer, Config, Logger],
-      useFactory: (database: Database, ringer: Ringer, config: Config, logger: Logger) =>
+      inject: [Database, Ringer, Config, Logger, Clock],
+      useFactory: (database: Database, ringer: Ringer, config: Config, logger: Logger, clock: Clock) =>
         new TaskSettler(
           database,
           ringer,
           config.unknownHandlerGraceMs,
-          warn(logger, 'Outcomes could not be recorded yet; they are held and tried again.'),
+          warn(logger, clock, 'Outcomes could not be recorded yet; they are held and tried again.'),
         ),
     },
     { provide: TaskCheckpoints, inject: [Database], useFactory: (database: Database) => new TaskCheckpoints(database) },
     {
       provide: TaskResources,
-      inject: [Database, TaskIds],
-      useFactory: (database: Database, ids: TaskIds) => new TaskResources(database, ids),
+      inject: [Database, TaskIds, Config],
+      useFactory: (database: Database, ids: TaskIds, config: Config) => new TaskResources(database, ids, config.abandonLookMs),
+    },
+    {
+      provide: AbandonedResources,
+      inject: [Database, Config],
+      useFactory: (database: Database, config: Config) => new AbandonedResources(database, config.abandonLookMs),
     },
     { provide: TaskProgressWriter, inject: [Database], useFactory: (database: Database) => new TaskProgressWriter(database) },
     {
@@ -130,6 +154,8 @@ function providers(): Provider[] {
           },
           idempotencyMs: config.idempotencyRetentionMs,
           workersMs: WORKERS_KEPT_MS,
+          auditMs: config.retentionAuditMs,
+          bulkMs: config.retentionBulkMs,
         }),
     },
   ];

@@ -13,10 +13,14 @@ export interface Registration {
   pid: number;
   /** `*` for all. */
   queues: readonly string[];
+  /** Names, and the ways to fallbacks as in `mail.send>mail.queue`. */
   handlers: readonly string[];
   concurrency: number;
   leaseMs: number;
 }
+
+/** A `>` is in no name. */
+const isName = (way: string): boolean => !way.includes('>');
 
 export class Workers {
   constructor(private readonly database: Database) {}
@@ -47,6 +51,14 @@ export class Workers {
     } catch {
       return false;
     }
+  }
+
+  /**
+   * The statement by which a worker that is about to be ended says whose fault it is; its values are the task's id and the worker's.
+   * The sweep reads it as it reads `setSolo`: the crash is this task's alone.
+   */
+  get blame(): string {
+    return "UPDATE workers SET solo_task = ? WHERE id = ? AND state IN ('live', 'draining')";
   }
 
   /** The worker holds nothing any more. What it should still hold is swept. */
@@ -84,7 +96,7 @@ export class Workers {
       pid: row.pid,
       state: row.state,
       queues: JSON.parse(row.queues) as string[],
-      handlers: JSON.parse(row.handlers) as string[],
+      handlers: (JSON.parse(row.handlers) as string[]).filter(isName),
       concurrency: row.concurrency,
       startedAt: row.started_at,
       heartbeatAt: row.heartbeat_at,

@@ -11,6 +11,7 @@ export const LIMITS = {
   acquireTimeoutMs: 2_000,
   statementTimeoutMs: 1_000,
   lockTimeoutMs: 1_000,
+  idleTransactionTimeoutMs: 30_000,
   bootTimeoutMs: 5_000,
 } as const;
 

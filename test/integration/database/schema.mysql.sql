@@ -88,6 +88,7 @@ CREATE TABLE `queues` (
 CREATE TABLE `task_checkpoints` (
   `task_id` binary(16) NOT NULL,
   `attempt` int NOT NULL,
+  `handler` varchar(128) NOT NULL,
   `data` mediumtext NOT NULL,
   `updated_at` bigint NOT NULL,
   PRIMARY KEY (`task_id`)
@@ -114,7 +115,7 @@ CREATE TABLE `task_resources` (
   `id` binary(16) NOT NULL,
   `task_id` binary(16) NOT NULL,
   `tenant` varchar(64) NOT NULL,
-  `name` varchar(128) NOT NULL,
+  `handler` varchar(128) NOT NULL,
   `attempt` int NOT NULL,
   `kind` varchar(64) NOT NULL,
   `ref` varchar(1000) NOT NULL,
@@ -123,7 +124,7 @@ CREATE TABLE `task_resources` (
   `check_at` bigint NOT NULL,
   `created_at` bigint NOT NULL,
   PRIMARY KEY (`id`),
-  KEY `ix_task_resources_check` (`check_at`),
+  KEY `ix_task_resources_check` (`handler`,`check_at`),
   KEY `ix_task_resources_task` (`task_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 

@@ -88,6 +88,7 @@ CREATE TABLE "queues" (
 CREATE TABLE "task_checkpoints" (
   "task_id" blob NOT NULL,
   "attempt" integer NOT NULL,
+  "handler" text NOT NULL,
   "data" text NOT NULL,
   "updated_at" integer NOT NULL,
   PRIMARY KEY ("task_id")
@@ -114,7 +115,7 @@ CREATE TABLE "task_resources" (
   "id" blob NOT NULL,
   "task_id" blob NOT NULL,
   "tenant" text NOT NULL,
-  "name" text NOT NULL,
+  "handler" text NOT NULL,
   "attempt" integer NOT NULL,
   "kind" text NOT NULL,
   "ref" text NOT NULL,
@@ -125,7 +126,7 @@ CREATE TABLE "task_resources" (
   PRIMARY KEY ("id")
 ) STRICT;
 
-CREATE INDEX "ix_task_resources_check" ON "task_resources" ("check_at");
+CREATE INDEX "ix_task_resources_check" ON "task_resources" ("handler", "check_at");
 
 CREATE INDEX "ix_task_resources_task" ON "task_resources" ("task_id");
 

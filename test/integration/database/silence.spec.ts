@@ -61,6 +61,15 @@ for (const backend of servers) {
       for (let count = 0; count < MORE_THAN_THE_POOL; count += 1) expect(await read()).toEqual([{ one: 1 }]);
     }, 60_000);
 
+    it('that one hot statement has met does not meet the next on another old connection', async () => {
+      const ask = (): Promise<unknown> => open.database.query(sql`SELECT 1 AS one`);
+      await Promise.all(Array.from({ length: MORE_THAN_THE_POOL }, ask));
+      proxy.fallSilent();
+      expect(await within(rejection(ask()), PATIENCE_MS, 'the statement to give up')).toBeInstanceOf(Unavailable);
+      proxy.speak();
+      for (let count = 0; count < MORE_THAN_THE_POOL; count += 1) expect(await ask()).toEqual([{ one: 1 }]);
+    }, 60_000);
+
     it('of a connection that is still being set up ends the statement that waits for it', async () => {
       const way = await SilentProxy.before((await opened.migrated(backend)).url);
       try {

@@ -105,7 +105,7 @@ onEveryStore('retrying by hand', (current) => {
     const { id } = await taskIn(store, state, { deadlineMs: 3_600_000, expiresAt: Date.now() + 3_600_000, tags: ['t'] });
     const before = await store.row(id);
     await store.doorbell.forget();
-    const view = await store.retrier.retry('acme', id);
+    const view = await store.retrier.retry('acme', id, 'someone');
     expect(view).toEqual(await store.reader.get('acme', id));
     expect(view).toMatchObject({
       state: 'queued',
@@ -134,14 +134,14 @@ onEveryStore('retrying by hand', (current) => {
     const store = current();
     const { id } = await taskIn(store, state);
     const before = await store.row(id);
-    await expect(store.retrier.retry('acme', id)).rejects.toBeInstanceOf(InvalidState);
+    await expect(store.retrier.retry('acme', id, 'someone')).rejects.toBeInstanceOf(InvalidState);
     expect(await store.row(id)).toEqual(before);
   });
 
   it('by two operators at once happens once', async () => {
     const store = current();
     const { id } = await taskIn(store, 'failed');
-    const outcomes = await Promise.allSettled([store.retrier.retry('acme', id), store.retrier.retry('acme', id)]);
+    const outcomes = await Promise.allSettled([store.retrier.retry('acme', id, 'someone'), store.retrier.retry('acme', id, 'someone')]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   });
 
@@ -149,7 +149,7 @@ onEveryStore('retrying by hand', (current) => {
     const store = current();
     const worker = await store.hire();
     const { id } = await taskIn(store, 'failed');
-    await store.retrier.retry('acme', id);
+    await store.retrier.retry('acme', id, 'someone');
     await store.settle(worker, await store.claim(worker, id), { kind: 'succeeded', result: '7' });
     expect(await store.reader.get('acme', id)).toMatchObject({ state: 'succeeded', attempt: 2, failures: 0, result: 7, lastError: OOPS });
     expect((await store.attempts(id)).map(({ attempt, outcome }) => [attempt, outcome])).toEqual([
@@ -169,7 +169,7 @@ onEveryStore('retrying by hand', (current) => {
     };
     for (let crashes = 0; crashes < 2 * POISON_CRASHES; crashes += 1) await crash();
     expect(await store.row(id)).toMatchObject({ state: 'failed', reason: 'poison' });
-    await store.retrier.retry('acme', id);
+    await store.retrier.retry('acme', id, 'someone');
     await crash();
     expect(await store.row(id)).toMatchObject({ state: 'queued', crashes: 1, attempt: 2 * POISON_CRASHES + 1 });
   });
@@ -179,7 +179,7 @@ onEveryStore('retrying by hand', (current) => {
     const { id } = await store.add({ deadlineMs: 60_000 });
     await store.makeDue(id, 'deadline');
     await store.expirer.expire('deadline');
-    await store.retrier.retry('acme', id);
+    await store.retrier.retry('acme', id, 'someone');
     expect(await store.expirer.expire('deadline')).toMatchObject({ taken: 0 });
     expect(await store.claim(await store.hire(), id)).toMatchObject({ attempt: 2 });
   });
@@ -188,7 +188,7 @@ onEveryStore('retrying by hand', (current) => {
     const store = current();
     const { id } = await taskIn(store, 'failed');
     store.doorbell.window = 'shut';
-    await store.retrier.retry('acme', id);
+    await store.retrier.retry('acme', id, 'someone');
     expect(await store.row(id)).toMatchObject({ state: 'queued', phase: 'unrung', rung_at: 0 });
   });
 });
@@ -202,7 +202,7 @@ onEveryStore('an id that names nothing', (current) => {
       await expect(store.reader.get('acme', id)).rejects.toBeInstanceOf(NotFound);
       await expect(store.reader.attempts('acme', id)).rejects.toBeInstanceOf(NotFound);
       await expect(store.canceller.cancel('acme', id, 'someone')).rejects.toBeInstanceOf(NotFound);
-      await expect(store.retrier.retry('acme', id)).rejects.toBeInstanceOf(NotFound);
+      await expect(store.retrier.retry('acme', id, 'someone')).rejects.toBeInstanceOf(NotFound);
     },
   );
 });

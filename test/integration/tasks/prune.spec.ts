@@ -2,21 +2,23 @@
 import { expect, it } from '@jest/globals';
 import { sql } from '@app/database';
 import { idBytes, TASK_STATES, type TaskView } from '@app/tasks';
+import { recordAudit } from '../../../libs/tasks/src/audit-log.js';
 import { bytesOf, keyed, OOPS, RETENTION, type Store } from '../../support/store.js';
 import { taskIn } from '../../support/store-states.js';
 import { onEveryStore } from '../../support/store-suite.js';
 
 const HOUR_MS = 3_600_000;
+const BELONGINGS = [
+  ...['attempts', 'timers', 'task_tags', 'task_progress', 'cancel_requests', 'idempotency_keys'],
+  ...['task_events', 'task_checkpoints', 'task_resources'],
+];
 
 /** Makes a task so many ms older: its id, its times and everything that names it. */
 async function age(store: Store, { id }: TaskView, ms: number): Promise<string> {
   const now = await store.now();
   const old = Buffer.from(bytesOf(id));
   old.writeUIntBE(now - ms - 60_000, 0, 6);
-  for (const [table, column] of [
-    ['tasks', 'id'],
-    ...['attempts', 'timers', 'task_tags', 'task_progress', 'cancel_requests', 'idempotency_keys'].map((name) => [name, 'task_id']),
-  ] as const)
+  for (const [table, column] of [['tasks', 'id'], ...BELONGINGS.map((name) => [name, 'task_id'])] as const)
     await store.raw.execute({ text: `UPDATE ${table} SET ${column} = ? WHERE ${column} = ?`, values: [old, bytesOf(id)] });
   await store.raw.execute(
     sql`UPDATE tasks SET created_at = created_at - ${ms + 60_000}, finished_at = CASE WHEN finished_at = 0 THEN 0 ELSE ${now} - ${ms} END, updated_at = CASE WHEN finished_at = 0 THEN updated_at ELSE ${now} - ${ms} END WHERE id = ${old}`,
@@ -60,6 +62,8 @@ onEveryStore('pruning', (current) => {
       const added = await store.add({ tags: ['t', 'u'], expiresAt: Date.now() + HOUR_MS, deadlineMs: HOUR_MS });
       const claimed = await store.claim(worker, added.id);
       await store.progress.write(worker, claimed, 0.5, 'half');
+      await store.checkpoints.write(worker, claimed, 'echo', '{"at":7}');
+      await store.resources.register(worker, claimed, 'echo', 'machine', 'm-1');
       await store.canceller.cancel('acme', added.id, 'someone');
       await store.settle(worker, claimed, { kind: 'succeeded', result: '1' });
       return added;
@@ -73,6 +77,10 @@ onEveryStore('pruning', (current) => {
       ['task_tags', 2],
       ['task_progress', 1],
       ['cancel_requests', 0],
+      ['task_events', 1],
+      ['task_checkpoints', 1],
+      // Whoever must let go of them still has to, also when nobody remembers the task.
+      ['task_resources', 2],
     ] as const)
       expect([table, await store.count({ text: table, values: [] })]).toEqual([table, count]);
     expect(await store.reader.get('acme', kept.id)).toMatchObject({ state: 'succeeded', result: 1, tags: ['t', 'u'] });
@@ -100,7 +108,7 @@ onEveryStore('pruning', (current) => {
     const other = await age(store, await taskIn(store, 'failed', { tags: ['t'] }), 1_000 * HOUR_MS);
     let isOver = false;
     store.database.interrupt(['batch', 'transaction'], async () => {
-      await store.retrier.retry('acme', id);
+      await store.retrier.retry('acme', id, 'someone');
       await store.settle(worker, await store.claim(worker, id), {
         kind: 'retry',
         delayMs: HOUR_MS,
@@ -159,6 +167,51 @@ onEveryStore('pruning', (current) => {
     await store.prunerOf().prune();
     expect(await store.canceller.requestedOf(worker)).toEqual([bytesOf(slow!.id)]);
     expect(TASK_STATES).toContain((await store.row(slow!.id)).state);
+  });
+});
+
+onEveryStore('pruning what operators did', (current) => {
+  it('forgets audit entries that are old enough, a page at a time', async () => {
+    const store = current();
+    const now = await store.now();
+    const idAt = (ms: number, number: number): Buffer => {
+      const id = Buffer.alloc(16, number % 256);
+      id.writeUIntBE(ms, 0, 6);
+      id.writeUInt16BE(number, 6);
+      return id;
+    };
+    const made = (ms: number, count: number, action: string) =>
+      Array.from({ length: count }, (_, number) =>
+        recordAudit(store.raw.dialect, idAt(ms, number), { tenant: 'acme', actor: 'a', action, target: 't', reason: '' }),
+      );
+    await store.raw.batch(made(now - RETENTION.auditMs - HOUR_MS, 510, 'old'));
+    await store.raw.batch(made(now - RETENTION.auditMs + HOUR_MS, 5, 'young'));
+    const pruner = store.prunerOf();
+    expect(await pruner.prune()).toEqual({ deleted: 500, again: true });
+    expect(await pruner.prune()).toEqual({ deleted: 10, again: false });
+    expect(await store.raw.query(sql`SELECT DISTINCT action FROM audit_entries`)).toEqual([{ action: 'young' }]);
+    expect(await store.count(sql`audit_entries`)).toBe(5);
+  });
+
+  it('forgets bulk operations that ended long ago, and none that is under way', async () => {
+    const store = current();
+    const now = await store.now();
+    const [long, short] = [now - RETENTION.bulkMs - HOUR_MS, now - RETENTION.bulkMs + HOUR_MS];
+    const insert = (startedAt: number, state: string, finishedAt: number) => {
+      const id = Buffer.alloc(16, finishedAt % 251);
+      id.writeUIntBE(startedAt, 0, 6);
+      return sql`INSERT INTO bulk_operations (id, tenant, action, filter, state, rate_per_second, cursor_id, next_at, requested_by, reason, error, created_at, updated_at, finished_at) VALUES (${id}, 'acme', 'retry', '{}', ${state}, 1, ${id}, 0, 'a', '', '', ${startedAt}, ${startedAt}, ${finishedAt})`;
+    };
+    await store.raw.batch([
+      insert(long - HOUR_MS, 'finished', long),
+      insert(long - HOUR_MS, 'aborted', long + 1),
+      insert(long - HOUR_MS, 'finished', short),
+      insert(long, 'running', 0),
+      insert(short, 'failed', short + 1),
+    ]);
+    expect(await store.prunerOf().prune()).toEqual({ deleted: 2, again: false });
+    const left = await store.raw.query(sql`SELECT state FROM bulk_operations`);
+    expect(left.map(({ state }) => state).sort()).toEqual(['failed', 'finished', 'running']);
   });
 });
 

@@ -53,31 +53,31 @@ onEveryStore('queues', (current) => {
     expect(paused).toMatchObject({ name: 'halted', paused: true, pausedBy: 'someone', oldestQueuedAgeMs: null });
     expect(paused.pausedAt).toBeGreaterThanOrEqual(before);
     expect(await store.queues.pause('acme', 'halted', 'another')).toEqual(paused);
-    expect(await store.queues.resume('acme', 'halted')).toMatchObject({ paused: false, pausedAt: null, pausedBy: null });
-    expect(await store.queues.resume('acme', 'halted')).toMatchObject({ paused: false });
+    expect(await store.queues.resume('acme', 'halted', 'someone')).toMatchObject({ paused: false, pausedAt: null, pausedBy: null });
+    expect(await store.queues.resume('acme', 'halted', 'someone')).toMatchObject({ paused: false });
     expect(await store.queues.pauses()).toEqual([]);
   });
 
   it('are not found where the tenant has never used them', async () => {
     const store = current();
     await store.queues.pause('other', 'theirs', 'someone');
-    await store.queues.pauseEverywhere('everyone', 'root');
-    await expect(store.queues.resume('acme', 'theirs')).rejects.toBeInstanceOf(NotFound);
-    await expect(store.queues.resume('acme', 'everyone')).rejects.toBeInstanceOf(NotFound);
-    await expect(store.queues.resume('acme', 'nothing')).rejects.toBeInstanceOf(NotFound);
+    await store.queues.pauseEverywhere('ops', 'everyone', 'root');
+    await expect(store.queues.resume('acme', 'theirs', 'someone')).rejects.toBeInstanceOf(NotFound);
+    await expect(store.queues.resume('acme', 'everyone', 'someone')).rejects.toBeInstanceOf(NotFound);
+    await expect(store.queues.resume('acme', 'nothing', 'someone')).rejects.toBeInstanceOf(NotFound);
   });
 
   it('can be paused for everybody, which no tenant can lift', async () => {
     const store = current();
     await store.add({ queue: 'q' });
     await store.add({ queue: 'q', tenant: 'other' });
-    await store.queues.pauseEverywhere('q', 'root');
+    await store.queues.pauseEverywhere('ops', 'q', 'root');
     expect(await store.queues.pauses()).toEqual([{ tenant: '*', queue: 'q' }]);
     expect(await store.queues.list('acme')).toMatchObject([{ name: 'q', paused: true, pausedBy: 'root', depth: { queued: 1 } }]);
-    expect(await store.queues.resume('acme', 'q')).toMatchObject({ paused: true, pausedBy: 'root' });
+    expect(await store.queues.resume('acme', 'q', 'someone')).toMatchObject({ paused: true, pausedBy: 'root' });
     await store.queues.pause('acme', 'q', 'someone');
     expect(await store.queues.list('acme')).toMatchObject([{ paused: true, pausedBy: 'someone' }]);
-    await store.queues.resumeEverywhere('q');
+    await store.queues.resumeEverywhere('ops', 'q', 'root');
     expect(await store.queues.list('acme')).toMatchObject([{ paused: true, pausedBy: 'someone' }]);
     expect(await store.queues.list('other')).toMatchObject([{ paused: false }]);
   });
@@ -93,7 +93,7 @@ onEveryStore('queues', (current) => {
   it('are all told of, 1,000 of them, without crowding out anybody else', async () => {
     const store = current();
     await addQueues(store, 'acme', 1_000);
-    await store.queues.pauseEverywhere('q00999', 'root');
+    await store.queues.pauseEverywhere('ops', 'q00999', 'root');
     await store.addMany(3, { queue: 'q00001' });
     await store.add({ queue: 'q00999', delayMs: 60_000 });
     store.database.reset();
@@ -127,7 +127,7 @@ onEveryStore('queues', (current) => {
     const names = Array.from({ length: 2_345 }, (_, index) => nameOf(index));
     expect(await store.queues.names()).toEqual(names);
     await store.raw.execute(sql`UPDATE queues SET paused_at = 1, paused_by = 'x'`);
-    await store.queues.pauseEverywhere('q00007', 'root');
+    await store.queues.pauseEverywhere('ops', 'q00007', 'root');
     const pauses = await store.queues.pauses();
     expect(pauses).toHaveLength(3_846);
     expect(pauses.filter(({ tenant }) => tenant === 'acme').map(({ queue }) => queue)).toEqual(names);

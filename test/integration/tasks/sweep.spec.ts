@@ -249,6 +249,17 @@ onEveryStore('taking tasks back', (current) => {
     expect(await store.row(id)).toMatchObject({ state: 'queued', failures: 1, crashes: 1, attempt: 2 });
   });
 
+  it('counts no crash against a task that was asked to stop, either, where its worker said goodbye', async () => {
+    const store = current();
+    const worker = await store.hire();
+    const { id } = await store.add();
+    await store.claim(worker, id);
+    await store.canceller.cancel('acme', id, 'someone');
+    await store.workers.stop(worker);
+    await store.sweeper.takeBack();
+    expect(await store.row(id)).toMatchObject({ state: 'cancelled', crashes: 0 });
+  });
+
   it('ends a task that was asked to stop as cancelled', async () => {
     const store = current();
     const worker = await store.hire();

@@ -20,7 +20,7 @@ onEveryStore('another tenant', (current) => {
       expect(await store.reader.find(stranger, bytesOf(id))).toBeNull();
       await expect(store.reader.attempts(stranger, id)).rejects.toBeInstanceOf(NotFound);
       await expect(store.canceller.cancel(stranger, id, 'spy')).rejects.toBeInstanceOf(NotFound);
-      await expect(store.retrier.retry(stranger, id)).rejects.toBeInstanceOf(NotFound);
+      await expect(store.retrier.retry(stranger, id, 'spy')).rejects.toBeInstanceOf(NotFound);
       for (const filter of [{}, { state }, { tag: 'secret' }, { queue: 'private' }, { name: 'echo' }]) {
         expect(await store.reader.list(stranger, filter, { limit: 2, cursor: null })).toEqual({ items: [], nextCursor: null });
         expect(await store.reader.list(stranger, filter, { limit: 10, cursor: 'ffffffff-ffff-ffff-ffff-ffffffffffff' })).toMatchObject({
@@ -33,7 +33,7 @@ onEveryStore('another tenant', (current) => {
       store.waiter.wait(stranger, succeeded.id, 300, never).then((view) => view ?? Promise.reject(new NotFound())),
     ).rejects.toBeInstanceOf(NotFound);
     expect(await store.queues.list(stranger)).toEqual([]);
-    await expect(store.queues.resume(stranger, 'private')).rejects.toBeInstanceOf(NotFound);
+    await expect(store.queues.resume(stranger, 'private', 'someone')).rejects.toBeInstanceOf(NotFound);
     expect(await Promise.all(tasks.map(({ id }) => store.row(id)))).toEqual(before);
     expect(await store.count(sql`cancel_requests`)).toBe(0);
   });

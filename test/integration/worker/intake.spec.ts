@@ -11,6 +11,7 @@ import { createLogger } from '@app/telemetry';
 import { Attempts } from '../../../apps/server/worker/attempt.js';
 import { Audit } from '../../../apps/server/worker/audit.js';
 import { Executor } from '../../../apps/server/worker/executor.js';
+import { Isolates } from '../../../apps/server/worker/isolates/isolates.js';
 import { Intake } from '../../../apps/server/worker/intake.js';
 import { Desks } from '../../../apps/server/worker/local-desk.js';
 import { Slots } from '../../../apps/server/worker/slots.js';
@@ -77,7 +78,8 @@ onEveryStore('the intake', (current) => {
     slots = new Slots(config);
     const suspects = new Suspects();
     const desks = new Desks(config, store.progress, store.checkpoints, store.resources, store.reader);
-    const attempts = new Attempts(config, store.settler, desks, logger);
+    const isolates = new Isolates(config, registry, new Shutdown(), logger);
+    const attempts = new Attempts(config, store.settler, desks, isolates, logger);
     executor = new Executor(config, registry, store.settler, attempts, store.workers, suspects, new Shutdown(), logger);
     intake = new Intake(slots, lease, store.claimer, store.queues, store.ringer, executor, suspects, store.drain, logger);
   });
@@ -150,6 +152,21 @@ onEveryStore('the intake', (current) => {
     expect(runs).toEqual([id]);
   });
 
+  it('does not start again what ends while the answer to a second claim of it is on its way', async () => {
+    const store = current();
+    const [task] = await store.addMany(1, { name: 'gated' });
+    const id = task?.id ?? '';
+    await take([id]);
+    await until(() => runs.length === 1, { what: 'the handler to start' });
+    store.database.delayAnswer(['batch'], async () => {
+      release();
+      await until(() => executor.count === 0, { what: 'the outcome to be recorded' });
+    });
+    await take([id]);
+    await until(() => slots.busy === 0, { what: 'every slot to be free' });
+    expect(runs).toEqual([id]);
+  });
+
   it('runs a later attempt although an earlier one of the same task is still on its way out', async () => {
     const store = current();
     const [task] = await store.addMany(1, { name: 'gated' });
@@ -214,6 +231,25 @@ onEveryStore('the intake', (current) => {
     expect(await store.row(held)).toMatchObject({ state: 'running' });
     await store.raw.execute(sql`DELETE FROM attempts WHERE task_id = ${bytesOf(lost)}`);
     await store.raw.execute(sql`DELETE FROM tasks WHERE id = ${bytesOf(lost)}`);
+  });
+
+  it('drops what a claim without an answer got under a name that is lost by the time it is asked about', async () => {
+    const store = current();
+    const [task] = await store.addMany(1);
+    const id = task?.id ?? '';
+    const before = lease.id;
+    const after = await store.hire();
+    store.database.loseAnswer(['batch']);
+    store.database.interrupt(['query'], () => {
+      lease.id = after;
+      return Promise.resolve();
+    });
+    await take([id]);
+    expect(runs).toEqual([]);
+    expect(slots.busy).toBe(0);
+    await store.bury(before);
+    await store.sweeper.takeBack();
+    expect(await store.row(id)).toMatchObject({ state: 'queued' });
   });
 
   it('drops what it claimed under a lease that is lost by then', async () => {

@@ -11,8 +11,8 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { removeDirectory, temporaryDirectory } from '../reaper.js';
 import { freePort } from './ports.js';
 import { findProgram, outputOf } from './programs.js';
-import type { PrivateServer } from './server.js';
 import { ServerProcess } from './server-process.js';
+import type { SmallDisk } from './small-disk.js';
 
 const USER = 'tester';
 
@@ -27,22 +27,36 @@ export function canStartLocalDatabase(): boolean {
   return findInstallation() !== null;
 }
 
-/** Throws with the last lines of the server's log where it does not come up within a minute. */
-export async function startLocalDatabase(): Promise<PrivateServer> {
+export function canStartLocalMariaDb(): boolean {
+  return findProgram('mariadbd') !== null && findInstallation() !== null;
+}
+
+/** Throws with the last lines of the server's log where it does not come up within a minute. With `disk`, its data lies there. */
+export async function startLocalDatabase(disk?: SmallDisk): Promise<ServerProcess> {
   const installation = findInstallation();
   if (installation === null) throw new Error('neither mariadbd nor mysqld is installed on this machine');
   const directory = temporaryDirectory('mysql');
   try {
     const data = join(directory, 'data');
     installation.initialise(data);
-    return await start(installation, directory, data);
+    if (disk === undefined) return await start(installation, directory, data);
+    const [program = '', ...words] = disk.launcher;
+    const onDisk = join(disk.path, 'data');
+    execFileSync(program, [...words, 'cp', '-a', data, onDisk]);
+    const options = ['--user=root', `--tmpdir=${onDisk}`, '--innodb-log-file-size=8M', '--innodb-buffer-pool-size=32M'];
+    return await start({ ...installation, options }, directory, onDisk, disk.launcher);
   } catch (error) {
     removeDirectory(directory);
     throw error;
   }
 }
 
-async function start(installation: Installation, directory: string, data: string): Promise<PrivateServer> {
+async function start(
+  installation: Installation,
+  directory: string,
+  data: string,
+  launcher: readonly string[] = [],
+): Promise<ServerProcess> {
   const port = await freePort();
   const password = randomBytes(16).toString('hex');
   const firstStatements = join(directory, 'start.sql');
@@ -54,9 +68,11 @@ async function start(installation: Installation, directory: string, data: string
     { mode: 0o600 },
   );
   const url = `mysql://${USER}:${password}@127.0.0.1:${port}`;
+  const words = [...launcher, installation.server];
   return ServerProcess.start({
-    program: installation.server,
+    program: words[0] ?? installation.server,
     arguments: [
+      ...words.slice(1),
       '--no-defaults',
       ...asUser(),
       `--datadir=${data}`,

@@ -4,9 +4,11 @@
  * `canStartPrivateServers()` first, because a run may have no more than the addresses of servers that others use too.
  */
 import { canUseDocker, startDatabaseContainer, startRedisContainer } from './docker.js';
-import { canStartLocalDatabase, startLocalDatabase } from './local-database.js';
+import { canStartLocalDatabase, canStartLocalMariaDb, startLocalDatabase } from './local-database.js';
 import { canStartLocalRedis, startLocalRedis } from './local-redis.js';
 import type { PrivateServer } from './server.js';
+import type { ServerProcess } from './server-process.js';
+import { canMakeSmallDisks, type SmallDisk } from './small-disk.js';
 
 export function canStartPrivateServers(): boolean {
   return canStartMariaDb() && canStartRedis();
@@ -23,6 +25,16 @@ export function canStartRedis(): boolean {
 /** A database server (MariaDB, or MySQL where only that is installed). Its `url` names no database: see `newDatabase`. */
 export function startMariaDb(): Promise<PrivateServer> {
   return firstThatStarts(canStartLocalDatabase(), startLocalDatabase, startDatabaseContainer);
+}
+
+/** Whether a MariaDB can be put on a disk that a test fills. */
+export function canFillDisks(): boolean {
+  return canStartLocalMariaDb() && canMakeSmallDisks();
+}
+
+/** A MariaDB whose data lies on the disk. */
+export function startMariaDbOn(disk: SmallDisk): Promise<ServerProcess> {
+  return startLocalDatabase(disk);
 }
 
 export function startRedis(): Promise<PrivateServer> {

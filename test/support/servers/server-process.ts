@@ -61,6 +61,11 @@ export class ServerProcess implements PrivateServer {
     }
   }
 
+  /** Whether it has not ended, by our hand or by itself. */
+  get isRunning(): boolean {
+    return this.child !== undefined && !hasExited(this.child);
+  }
+
   async kill9(): Promise<void> {
     await this.signal('SIGKILL');
   }

@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { describeFailure, HandlerRegistry, type TaskContext } from '@app/handlers';
-import { BUILTIN_HANDLERS } from './builtin-handlers.js';
+import { builtinHandlers, type HandlersConfig } from './builtin-handlers.js';
 import { heartbeat } from './heartbeat.js';
 
+const config: HandlersConfig = {
+  processRunAllow: [],
+  processRunDirectories: [],
+  processRunEnvAllow: [],
+  workerAbortGraceMs: 1_000,
+  resultMaxBytes: 10_000,
+};
 const registry = new HandlerRegistry();
-for (const definition of BUILTIN_HANDLERS) registry.register(definition, 'the program itself');
+for (const definition of builtinHandlers(config)) registry.register(definition, 'the program itself');
 
 async function run(name: string, payload: unknown, signal: AbortSignal = new AbortController().signal): Promise<unknown> {
   return registry.get(name)?.run(payload, { signal } as TaskContext);
@@ -22,6 +29,11 @@ afterEach(() => {
 describe('built-in handlers', () => {
   it('are these', () => {
     expect(registry.names()).toEqual(['echo', 'heartbeat', 'sha256', 'sleep']);
+  });
+
+  it('are joined by process.run where there is a list of programs', () => {
+    const names = builtinHandlers({ ...config, processRunAllow: ['/bin/true'] }).map(({ name }) => name);
+    expect(names).toEqual(['echo', 'sha256', 'heartbeat', 'sleep', 'process.run']);
   });
 
   it('echo returns its payload', async () => {

@@ -28,6 +28,7 @@ function tables(t: DdlWords): TableDefinition[] {
       columns: [
         ['task_id', t.id],
         ['attempt', t.count],
+        ['handler', t.word(128)],
         ['data', t.long],
         ['updated_at', t.time],
       ],
@@ -39,7 +40,7 @@ function tables(t: DdlWords): TableDefinition[] {
         ['id', t.id],
         ['task_id', t.id],
         ['tenant', t.word(64)],
-        ['name', t.word(128)],
+        ['handler', t.word(128)],
         ['attempt', t.count],
         ['kind', t.word(64)],
         ['ref', t.word(1000)],
@@ -49,7 +50,7 @@ function tables(t: DdlWords): TableDefinition[] {
         ['created_at', t.time],
       ],
       primaryKey: ['id'],
-      indexes: { ix_task_resources_check: ['check_at'], ix_task_resources_task: ['task_id'] },
+      indexes: { ix_task_resources_check: ['handler', 'check_at'], ix_task_resources_task: ['task_id'] },
     },
     {
       name: 'audit_entries',

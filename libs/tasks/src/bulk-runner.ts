@@ -1,0 +1,153 @@
+/**
+ * Carries out operations over many tasks, a page per step. A step is one transaction: it takes one operation that is due and that
+ * nobody else has, finds the next page of its tasks after the cursor, moves them, and writes cursor, counts and the next due time.
+ * So whatever dies between two steps, or in the middle of one, nothing is done twice and nothing is left out, and any number of
+ * schedulers share the work. Every task is met once: the cursor walks up the ids, and tasks made after the start are left alone.
+ *
+ * The database's clock keeps the pace. A step of `done` tasks moves the due time on by what they may take at the asked rate; a
+ * runner that is late catches up on one second at most, so a burst is never more than a second's worth.
+ *
+ * An operation whose step the database refuses is set back and, after some refusals in a row, ended as failed: it must not
+ * stand before the others for ever. A database that is away or busy is no refusal.
+ */
+import { join, list, sql, type Database, type Sql, type Transaction } from '@app/database';
+import { Unavailable } from '@app/errors';
+import { bounds, candidates, conditions, EXAMINED_MAX, isNarrowed, type Selection } from './filter.sql.js';
+import type { BulkAction, BulkRow } from './history-entities.js';
+import { allows, lockTargets, moveAll, type Target } from './operate.sql.js';
+import type { Ringable, Ringer } from './ring.js';
+import { isFinal, TASK_STATES, type TaskState } from './states.js';
+import type { TaskFilter } from './task.js';
+import { idText } from './task-id.js';
+
+/** The most tasks one step moves; it holds their locks meanwhile. */
+const PAGE_MAX = 200;
+/** How much lateness is made up for, in ms. */
+const CATCH_UP_MS = 1_000;
+const REFUSALS_MAX = 3;
+const SET_BACK_MS = 5_000;
+const REFUSED = 'The database refused a step again and again; the log of the scheduler says why. What was done before stays done.';
+
+type Due = Pick<
+  BulkRow,
+  'id' | 'tenant' | 'action' | 'filter' | 'rate_per_second' | 'cursor_id' | 'requested_by' | 'reason' | 'created_at'
+>;
+
+/** A page of an operation: what matched, how many were looked at for it, and up to where. */
+interface Page {
+  ids: Buffer[];
+  examined: number;
+  cursor: Buffer;
+  isLast: boolean;
+}
+
+export interface BulkStep {
+  /** Operations taken: 1, or 0 where none was due. */
+  taken: number;
+  /** The id of the operation where this step was its last. */
+  ended: string | null;
+}
+
+export class BulkRunner {
+  private readonly refusals = new Map<string, number>();
+
+  constructor(
+    private readonly database: Database,
+    private readonly ringer: Ringer,
+  ) {}
+
+  /** One step of one operation that is due. Throws what the database threw. */
+  async step(): Promise<BulkStep> {
+    const taken: { id: Buffer | null } = { id: null };
+    try {
+      const { step, rung } = await this.database.transaction(async (transaction) => {
+        const [due] = await transaction.query<Due>(this.take());
+        taken.id = due?.id ?? null;
+        return due === undefined ? { step: { taken: 0, ended: null }, rung: [] } : this.carryOn(transaction, due);
+      });
+      if (taken.id !== null) this.refusals.delete(idText(taken.id));
+      await this.ringer.ring(rung);
+      return step;
+    } catch (error) {
+      if (taken.id !== null && !(error instanceof Unavailable)) await this.setBack(taken.id);
+      throw error;
+    }
+  }
+
+  private take(): Sql {
+    const { by, now, lockFree } = this.database.dialect;
+    return sql`SELECT id, tenant, action, filter, rate_per_second, cursor_id, requested_by, reason, created_at FROM bulk_operations${by('ix_bulk_operations_due')} WHERE state = 'running' AND next_at <= ${now} ORDER BY next_at LIMIT 1${lockFree}`;
+  }
+
+  private async carryOn(transaction: Transaction, due: Due): Promise<{ step: BulkStep; rung: Ringable[] }> {
+    const { dialect } = this.database;
+    const selection = selectionFor(due);
+    const wanted = [...conditions(due.tenant, selection), sql`created_at <= ${due.created_at}`];
+    const page = await this.look(transaction, due, selection, wanted);
+    const locked = page.ids.length === 0 ? [] : await transaction.query<Target>(lockTargets(dialect, [among(page.ids), ...wanted]));
+    const targets = locked.filter((target) => allows(due.action, target));
+    const order = { actor: due.requested_by, reason: due.reason, bulk: idText(due.id) };
+    const moved = moveAll(dialect, this.ringer, due.action, targets, order);
+    await transaction.commitWith([...moved.statements, this.advance(due, page, targets.length)]);
+    return { step: { taken: 1, ended: page.isLast ? idText(due.id) : null }, rung: moved.rung };
+  }
+
+  private async look(transaction: Transaction, due: Due, selection: Selection, wanted: readonly Sql[]): Promise<Page> {
+    const { dialect } = this.database;
+    const page = Math.min(PAGE_MAX, due.rate_per_second);
+    const most = isNarrowed(selection) ? EXAMINED_MAX : page;
+    const { above, below } = bounds({ ...selection, createdBefore: Math.min(selection.createdBefore ?? due.created_at, due.created_at) });
+    const start = Buffer.compare(above, due.cursor_id) > 0 ? above : due.cursor_id;
+    const looked = candidates(dialect, due.tenant, selection, { above: start, below, order: 'oldest first', most });
+    const ids = looked === null ? [] : (await transaction.query<{ id: Buffer }>(looked)).map(({ id }) => id);
+    const last = ids.at(-1);
+    if (last === undefined) return { ids: [], examined: 0, cursor: due.cursor_id, isLast: true };
+    const found = await transaction.query<{ id: Buffer }>(
+      sql`SELECT id FROM tasks${dialect.byPrimary} WHERE ${join([among(ids), ...wanted], ' AND ')} ORDER BY id LIMIT ${page}`,
+    );
+    const matched = found.map(({ id }) => id);
+    const lastMatched = matched.at(-1);
+    // A full page may have left something behind: the next one goes on right after it.
+    const cursor = lastMatched !== undefined && matched.length === page ? lastMatched : last;
+    const examined = ids.findIndex((id) => id.equals(cursor)) + 1;
+    return { ids: matched, examined, cursor, isLast: cursor === last && ids.length < most };
+  }
+
+  private advance(due: Due, { ids, examined, cursor, isLast }: Page, done: number): Sql {
+    const { now } = this.database.dialect;
+    const takesMs = Math.ceil((1_000 * done) / due.rate_per_second);
+    // One that found nothing goes behind those that are due already.
+    const nextAt =
+      done === 0 ? now : sql`CASE WHEN next_at > ${now} - ${CATCH_UP_MS} THEN next_at ELSE ${now} - ${CATCH_UP_MS} END + ${takesMs}`;
+    const end = isLast ? sql`, state = 'finished', finished_at = ${now}` : sql``;
+    return sql`UPDATE bulk_operations SET cursor_id = ${cursor}, examined = examined + ${examined}, done = done + ${done}, skipped = skipped + ${ids.length - done}, next_at = ${nextAt}, updated_at = ${now}${end} WHERE id = ${due.id} AND state = 'running'`;
+  }
+
+  private async setBack(id: Buffer): Promise<void> {
+    const { now } = this.database.dialect;
+    const refusals = (this.refusals.get(idText(id)) ?? 0) + 1;
+    const isOver = refusals >= REFUSALS_MAX;
+    if (isOver) this.refusals.delete(idText(id));
+    else this.refusals.set(idText(id), refusals);
+    const change = isOver
+      ? sql`state = 'failed', error = ${REFUSED}, finished_at = ${now}`
+      : sql`next_at = ${now} + ${SET_BACK_MS * refusals}`;
+    await this.database.execute(sql`UPDATE bulk_operations SET ${change}, updated_at = ${now} WHERE id = ${id} AND state = 'running'`);
+  }
+}
+
+/**
+ * Which tasks an operation means. A retry means the dead letters unless it names another state, and discarded ones only where it
+ * asks for them; a cancel means everything that is not finished.
+ */
+function selectionFor({ action, filter }: Pick<Due, 'action' | 'filter'>): Selection {
+  const { state, ...rest } = JSON.parse(filter) as TaskFilter;
+  const states = state === undefined ? statesOf(action) : [state];
+  return states.includes('failed') ? { discarded: false, ...rest, states } : { ...rest, states };
+}
+
+function statesOf(action: BulkAction): readonly TaskState[] {
+  return action === 'cancel' ? TASK_STATES.filter((state) => !isFinal(state)) : ['failed'];
+}
+
+const among = (ids: readonly Buffer[]): Sql => sql`id IN (${list(ids)})`;

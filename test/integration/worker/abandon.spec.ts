@@ -1,0 +1,157 @@
+/** What a handler registers outside of the system: its own while the task lasts, and then its hook's until that succeeds. */
+import { beforeEach, expect, it } from '@jest/globals';
+import { sql } from '@app/database';
+import { HandlerRegistry, type HandlerDefinition, type PermanentError } from '@app/handlers';
+import { HandlerBench } from '../../support/handler-bench.js';
+import { onEveryStore } from '../../support/store-suite.js';
+import { bytesOf } from '../../support/store.js';
+
+const ENV = { WORKER_ABORT_GRACE_MS: '100', ABANDON_TIMEOUT_MS: '200', RETRY_BASE_MS: '10' };
+const going = new AbortController().signal;
+
+onEveryStore('a handler with resources', (current) => {
+  let bench: HandlerBench;
+
+  beforeEach(async () => {
+    bench = await HandlerBench.set(current(), ENV);
+  });
+
+  it('may register only what its hook can let go of', async () => {
+    bench.handle({ name: 'careless', run: (_payload, context) => context.registerResource('vm', '7').then(() => null) });
+    const bad = [
+      ['', '7'],
+      ['v m', '7'],
+      ['vm', ''],
+      ['vm', 'x'.repeat(1_001)],
+    ] as const;
+    const codes: string[] = [];
+    bench.handle({
+      name: 'careful',
+      onAbandon: () => undefined,
+      async run(_payload, context) {
+        for (const [kind, ref] of bad)
+          await context.registerResource(kind, ref).catch((error: unknown) => codes.push((error as PermanentError).code ?? ''));
+        return (await context.registerResource('vm', 'é'.repeat(1_000))).release();
+      },
+    });
+    const careless = await bench.runAll({ name: 'careless' });
+    expect(await current().reader.get('acme', careless)).toMatchObject({ state: 'failed', lastError: { code: 'no-abandon-hook' } });
+    const careful = await bench.runAll({ name: 'careful' });
+    expect(await current().reader.get('acme', careful)).toMatchObject({ state: 'succeeded' });
+    expect(codes).toEqual(bad.map(() => 'invalid-resource'));
+    expect(await current().count(sql`task_resources`)).toBe(0);
+  });
+
+  it('inherits what earlier attempts registered, and may release it', async () => {
+    const held: string[][] = [];
+    bench.handle({
+      name: 'keeper',
+      onAbandon: () => undefined,
+      async run(_payload, context) {
+        held.push(context.resources.map(({ kind, ref }) => `${kind} ${ref}`));
+        await Promise.all(context.resources.map((resource) => resource.release()));
+        if (context.attempt === 3) return;
+        await context.registerResource('vm', String(context.attempt));
+        throw new Error('once more');
+      },
+    });
+    await bench.runAll({ name: 'keeper' });
+    expect(held).toEqual([[], ['vm 1'], ['vm 2']]);
+    expect(await current().count(sql`task_resources`)).toBe(0);
+  });
+
+  it('has its hook called by one worker at a time until it succeeds', async () => {
+    const calls: number[] = [];
+    let inside = 0;
+    let most = 0;
+    bench.handle({
+      name: 'leaky',
+      retry: { maxAttempts: 1 },
+      async onAbandon({ tries, ref, kind, tenant }) {
+        inside += 1;
+        most = Math.max(most, inside);
+        calls.push(tries);
+        expect([kind, ref, tenant]).toEqual(['vm', '7', 'acme']);
+        await new Promise((resolve) => setImmediate(resolve));
+        inside -= 1;
+        if (tries < 2) throw new Error('not yet');
+      },
+      async run(_payload, context) {
+        await context.registerResource('vm', '7');
+        throw new Error('no');
+      },
+    });
+    await bench.runAll({ name: 'leaky' });
+    const runners = [bench.abandonment(), bench.abandonment(), bench.abandonment()];
+    const look = async (): Promise<void> => {
+      await bench.makeResourcesDue();
+      await Promise.all(runners.map((runner) => runner.look(going)));
+    };
+    await look();
+    expect(calls).toEqual([0]);
+    const [row] = await current().raw.query<{ last_error: string }>(sql`SELECT last_error FROM task_resources`);
+    expect(row).toEqual({ last_error: 'handler-error: not yet' });
+    await look();
+    await look();
+    expect([calls, most]).toEqual([[0, 1, 2], 1]);
+    expect(await current().count(sql`task_resources`)).toBe(0);
+  });
+
+  it('whose hook hangs is asked again later, whether or not it listens', async () => {
+    let aborted = 0;
+    const hanging = (name: string, listens: boolean): HandlerDefinition => ({
+      name,
+      onAbandon: (_resource, { signal }) =>
+        new Promise<void>((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            aborted += 1;
+            if (listens) reject(new Error('stopped'));
+          });
+        }),
+      run: (_payload, context) => context.registerResource('vm', name).then(() => null),
+    });
+    bench.handle(hanging('deaf', false));
+    bench.handle(hanging('polite', true));
+    await bench.runAll({ name: 'deaf' });
+    await bench.runAll({ name: 'polite' });
+    await bench.makeResourcesDue();
+    await bench.abandonment().look(going);
+    expect(aborted).toBe(2);
+    const rows = await current().raw.query<{ tries: number; last_error: string }>(sql`SELECT tries, last_error FROM task_resources`);
+    expect(rows).toEqual(rows.map(() => ({ tries: 1, last_error: 'timeout: The hook ran longer than 200 ms.' })));
+    expect(rows).toHaveLength(2);
+  });
+
+  it('whose hook is stopped with its worker is offered to others at once', async () => {
+    const stopping = new AbortController();
+    bench.handle({
+      name: 'busy',
+      onAbandon: (_resource, { signal }) =>
+        new Promise<void>((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(new Error('stopped'));
+          });
+          stopping.abort();
+        }),
+      run: (_payload, context) => context.registerResource('vm', '7').then(() => null),
+    });
+    await bench.runAll({ name: 'busy' });
+    await bench.makeResourcesDue();
+    await bench.abandonment().look(stopping.signal);
+    expect((await current().abandoned.look(['busy'])).found).toMatchObject([{ tries: 1 }]);
+  });
+
+  it('that is gone from its process leaves the resource to workers that have it', async () => {
+    bench.handle({
+      name: 'moved',
+      onAbandon: () => undefined,
+      run: (_payload, context) => context.registerResource('vm', '7').then(() => null),
+    });
+    const id = await bench.runAll({ name: 'moved' });
+    await bench.makeResourcesDue();
+    const without = new HandlerRegistry();
+    without.register({ name: 'moved', run: () => null }, 'the test');
+    await bench.abandonment(without).look(going);
+    expect(await current().raw.query(sql`SELECT tries FROM task_resources WHERE task_id = ${bytesOf(id)}`)).toEqual([{ tries: 0 }]);
+  });
+});
