@@ -10,7 +10,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Config, loadConfig, readEnvironment } from '@app/config';
 import { Database } from '@app/database';
 import { TaskRunnerError } from '@app/errors';
-import { Shutdown } from '@app/lifecycle';
+import { armFailpoints, Shutdown } from '@app/lifecycle';
 import { Doorbell } from '@app/queue';
 import { Ringer, TaskSubmitter, TaskSweeper, takeOver, Workers } from '@app/tasks';
 import { createLogger, NestLogger, type Logger } from '@app/telemetry';
@@ -27,14 +27,15 @@ const KEEP_ALIVE_MS = 10_000;
 class Root {}
 
 async function start(config: Config, logger: Logger): Promise<void> {
+  const stopping = new Stopping(logger, config.shutdownTimeoutMs);
+  stopping.listen();
   const parts = await partsOf(config);
   const imports = [ProcessModule.forRoot(config, logger), ...parts.flatMap(({ modules }) => modules)];
   const app = await NestFactory.create<NestExpressApplication>(
     { module: Root, imports },
     { bodyParser: false, logger: new NestLogger(logger), abortOnError: false },
   );
-  const stopping = new Stopping(app, logger, config.shutdownTimeoutMs);
-  stopping.listen();
+  stopping.attach(app);
   const shutdown = app.get(Shutdown, { strict: false });
   const database = app.get(Database, { strict: false });
   const submitter = app.get(TaskSubmitter, { strict: false });
@@ -59,6 +60,7 @@ async function start(config: Config, logger: Logger): Promise<void> {
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   const { port } = server.address() as AddressInfo;
   const url = `http://localhost:${port}`;
+  stopping.started();
   logger.info({ port, url }, 'listening');
   if (config.embedded && config.logFormat !== 'json') {
     await welcome(app, url, (line) => {
@@ -79,7 +81,11 @@ function fail(error: unknown): never {
 
 try {
   const config = loadConfig(readEnvironment());
+  armFailpoints(config.failpoints);
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, role: config.role });
+  if (config.failpoints.length > 0) {
+    logger.warn({ failpoints: config.failpoints }, 'FAILPOINTS ARE ARMED: this process will kill or stop itself on purpose.');
+  }
   await start(config, logger);
 } catch (error) {
   fail(error);

@@ -6,12 +6,40 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Config } from '@app/config';
-import { Queues, TaskCanceller, TaskReader, TaskRetrier, TaskSubmitter, TaskWaiter, Workers } from '@app/tasks';
+import {
+  AuditLog,
+  BulkOperations,
+  DeadLetters,
+  Queues,
+  TaskCanceller,
+  TaskDiscarder,
+  TaskReader,
+  TaskRetrier,
+  TaskSubmitter,
+  TaskTimeline,
+  TaskWaiter,
+  Workers,
+} from '@app/tasks';
 import { API_CONTROLLERS } from './api/api.module.js';
 import { buildOpenApiDocument } from './api/openapi/build-document.js';
 import { ProblemReporter } from './api/problem/problem-reporter.js';
 
-const CALLED = [Config, ProblemReporter, Queues, TaskCanceller, TaskReader, TaskRetrier, TaskSubmitter, TaskWaiter, Workers];
+const CALLED = [
+  AuditLog,
+  BulkOperations,
+  Config,
+  DeadLetters,
+  ProblemReporter,
+  Queues,
+  TaskCanceller,
+  TaskDiscarder,
+  TaskReader,
+  TaskRetrier,
+  TaskSubmitter,
+  TaskTimeline,
+  TaskWaiter,
+  Workers,
+];
 
 @Module({ controllers: API_CONTROLLERS, providers: CALLED.map((provide) => ({ provide, useValue: {} })) })
 class DocumentModule {}

@@ -1,19 +1,23 @@
 /**
- * What the probes ask. `live`: the loops turn; it never asks a dependency, because restarting this process does not cure the
- * database. `ready`: the database answers, its schema is the one this build knows, and the process is not stopping. The whole
- * view adds Redis, whose absence makes the system slower and is therefore `degraded`, not down.
+ * What the probes ask. `live`: the loops turn, and none fails for ever by itself; it never asks a dependency, because restarting
+ * this process does not cure the database. `ready`: the database answers and takes writes, its schema is the one this build knows,
+ * and the process is not stopping. The whole view adds Redis, whose absence makes the system slower and is therefore `degraded`,
+ * not down.
  */
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { HealthCheckService, HealthIndicatorService, type HealthCheckResult, type HealthIndicatorResult } from '@nestjs/terminus';
 import type { Response } from 'express';
 import { Public } from '@app/auth';
-import { Database, Schema, sql } from '@app/database';
+import { Config } from '@app/config';
+import { Database, isReadOnly, Schema, sql } from '@app/database';
 import { Drain, Loops, within } from '@app/lifecycle';
-import { Doorbell } from '@app/queue';
+import { Doorbell, type Condition } from '@app/queue';
 import { heartbeatLatency } from '@app/tasks';
 
 const PROBE_MS = 3_000;
+/** Changes no row, and is refused by a server that takes no writes. */
+const WRITE_OF_NOTHING = sql`UPDATE workers SET heartbeat_at = heartbeat_at WHERE id = ${Buffer.alloc(16)}`;
 /** The schema changes only by a migration; asking at every probe would be a query for nothing. */
 const SCHEMA_CHECK_EVERY_MS = 30_000;
 
@@ -31,6 +35,7 @@ export class HealthController {
     @Inject(Doorbell) private readonly doorbell: Doorbell,
     @Inject(Drain) private readonly drain: Drain,
     @Inject(Loops) private readonly loops: Loops,
+    @Inject(Config) private readonly config: Config,
   ) {}
 
   @Get('live')
@@ -46,8 +51,9 @@ export class HealthController {
   @Get()
   async all(@Res({ passthrough: true }) response: Response): Promise<HealthCheckResult & { degraded: boolean; heartbeat: unknown }> {
     const result = await this.answer(response, [() => this.loopsTurn(), () => this.databaseAnswers(), () => this.notDraining()]);
-    const [redis, heartbeat] = await Promise.all([this.redisAnswers(), this.lastHeartbeat()]);
-    return { ...result, details: { ...result.details, doorbell: { status: 'up', answers: redis } }, degraded: !redis, heartbeat };
+    const [{ trouble, advice }, heartbeat] = await Promise.all([this.doorbellStands(), this.lastHeartbeat()]);
+    const doorbell = { status: 'up' as const, rings: trouble === null, ...(trouble && { trouble }), ...(advice && { advice }) };
+    return { ...result, details: { ...result.details, doorbell }, degraded: trouble !== null, heartbeat };
   }
 
   /** Terminus throws where a check is down; the answer is the same document with 503. */
@@ -68,16 +74,20 @@ export class HealthController {
 
   private loopsTurn(): HealthIndicatorResult {
     const check = this.indicator.check('loops');
-    const stuck = this.loops.reports().filter((report) => !report.healthy);
-    return stuck.length === 0 ? check.up() : check.down({ stuck: stuck.map(({ name }) => name) });
+    const reports = this.loops.reports();
+    const stuck = reports.filter(({ healthy }) => !healthy);
+    const failing = reports.filter(({ faultsInARow }) => faultsInARow >= this.config.livenessLoopFailures);
+    if (stuck.length + failing.length === 0) return check.up();
+    return check.down({ stuck: stuck.map(({ name }) => name), failing: failing.map(({ name }) => name) });
   }
 
   private async databaseAnswers(): Promise<HealthIndicatorResult> {
     const check = this.indicator.check('database');
     try {
-      await within(this.database.query(sql`SELECT 1 AS one`), PROBE_MS, 'the database');
-    } catch {
-      return check.down({ reason: 'the database does not answer' });
+      await within(this.database.execute(WRITE_OF_NOTHING), PROBE_MS, 'the database');
+    } catch (error) {
+      const readOnly = error instanceof Error && isReadOnly(error.cause);
+      return check.down({ reason: readOnly ? 'the database is read-only' : 'the database does not answer' });
     }
     try {
       if (performance.now() - this.schemaCheckedAt > SCHEMA_CHECK_EVERY_MS) {
@@ -95,11 +105,11 @@ export class HealthController {
     return this.drain.draining ? check.down({ reason: 'this process is stopping' }) : check.up();
   }
 
-  private async redisAnswers(): Promise<boolean> {
+  private async doorbellStands(): Promise<Condition> {
     try {
-      return await within(this.doorbell.answers(), PROBE_MS, 'the doorbell');
+      return await within(this.doorbell.condition(), PROBE_MS, 'the doorbell');
     } catch {
-      return false;
+      return { trouble: 'the doorbell does not answer', advice: null };
     }
   }
 

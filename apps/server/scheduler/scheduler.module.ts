@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { Beat } from './beat.js';
+import { Bulk } from './bulk.js';
 import { Expire } from './expire.js';
 import { Promote } from './promote.js';
 import { Prune } from './prune.js';
@@ -12,6 +13,6 @@ import { Sweep } from './sweep.js';
 /** The scheduler role: moves what time moves. */
 @Module({
   imports: [ScheduleModule.forRoot()],
-  providers: [RegistryTimers, LoopParts, Promote, Sweep, Reconcile, Expire, Prune, Beat],
+  providers: [RegistryTimers, LoopParts, Promote, Sweep, Reconcile, Expire, Bulk, Prune, Beat],
 })
 export class SchedulerModule {}

@@ -20,7 +20,7 @@ export class InvalidRequest extends TaskRunnerError {
 
 /** The thing does not exist, or belongs to another tenant: the answer is the same on purpose. */
 export class NotFound extends TaskRunnerError {
-  constructor(what: 'task' | 'queue' | 'route' = 'task') {
+  constructor(what: 'task' | 'queue' | 'bulk operation' | 'route' = 'task') {
     super('not-found', 'not-found', `No such ${what}.`);
   }
 }
@@ -29,6 +29,18 @@ export class NotFound extends TaskRunnerError {
 export class InvalidState extends TaskRunnerError {
   constructor(message: string) {
     super('conflict', 'invalid-state', message);
+  }
+}
+
+/** As many operations over many tasks are running for the tenant as may. */
+export class TooManyOperations extends TaskRunnerError {
+  constructor(runningMax: number) {
+    super(
+      'limited',
+      'too-many-operations',
+      `${runningMax} bulk operations of this tenant are running, and no more may at a time. Wait for one to finish, or abort one.`,
+      { retryAfterMs: 10_000 },
+    );
   }
 }
 

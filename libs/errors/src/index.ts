@@ -8,5 +8,6 @@ export {
   InvalidState,
   MalformedRequest,
   NotFound,
+  TooManyOperations,
   Unavailable,
 } from './catalogue.js';

@@ -1,6 +1,8 @@
 export { Clock, SystemClock } from './clock.js';
 export { DeadlineExceeded, pause, within } from './deadline.js';
 export { Drain } from './drain.js';
+export { FAILPOINTS, type FailpointName } from './failpoint-names.js';
+export { armFailpoints, failpoint, type ArmedFailpoint, type FailpointAction } from './failpoints.js';
 export { Loop, NodeTimers, type LoopOptions, type LoopReport, type Timers } from './loop.js';
 export { Loops } from './loops.js';
 export { LifecycleModule } from './lifecycle.module.js';

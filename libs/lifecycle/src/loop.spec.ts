@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { Unavailable } from '@app/errors';
 import { Clock } from './clock.js';
+import { DeadlineExceeded } from './deadline.js';
 import { Loop, NodeTimers, type LoopOptions, type Timers } from './loop.js';
 import { Loops } from './loops.js';
 
@@ -299,7 +301,7 @@ describe('the health of a loop', () => {
     const { time, loop } = make({ tick: hand.tick });
     loop.start();
     await time.pass(bound);
-    expect(loop.report()).toEqual({ name: 'subject', healthy: true, silentMs: bound, failuresInARow: 0 });
+    expect(loop.report()).toMatchObject({ name: 'subject', healthy: true, silentMs: bound, failuresInARow: 0 });
     await time.pass(1);
     expect(loop.report().healthy).toBe(false);
     hand.end();
@@ -325,6 +327,40 @@ describe('the health of a loop', () => {
       await time.pass(60_000);
       expect(loop.report().healthy).toBe(true);
     }
+  });
+
+  it('is told apart by why a tick fails: what an outage explains is no fault of the loop', async () => {
+    const outages = [new Unavailable('The database does not answer.'), new DeadlineExceeded('a probe', 5)];
+    const failures: (Error | null)[] = [new Error('bug'), ...outages, new Error('bug'), null, new Error('bug')];
+    const { time, loop } = make({
+      tick: () => {
+        const failure = failures.shift() ?? null;
+        return failure === null ? Promise.resolve() : Promise.reject(failure);
+      },
+    });
+    loop.start();
+    const seen: number[][] = [];
+    while (failures.length > 0) {
+      await time.pass(time.pending() ?? 0);
+      const { failuresInARow, faultsInARow, failures: ever } = loop.report();
+      seen.push([failuresInARow, faultsInARow, ever]);
+    }
+    expect(seen).toEqual([
+      [1, 1, 1],
+      [2, 1, 2],
+      [3, 1, 3],
+      [4, 2, 4],
+      [0, 0, 4],
+      [1, 1, 5],
+    ]);
+  });
+
+  it('may be told by the loop itself what is an outage', async () => {
+    const { time, loop } = make({ tick: () => Promise.reject(new Error('of Redis')), isOutage: () => true });
+    loop.start();
+    await time.pass(60_000);
+    expect(loop.report()).toMatchObject({ faultsInARow: 0 });
+    expect(loop.report().failures).toBeGreaterThan(3);
   });
 
   it('is not asked of a loop that was stopped', async () => {

@@ -4,7 +4,9 @@
  * is away is neither hammered nor forgotten; nothing a tick throws can end the loop. A loop that has been silent for too
  * long says so (`healthy`), and the liveness probe ends the process: a loop nobody watches is a loop that stopped months ago.
  */
+import { TaskRunnerError } from '@app/errors';
 import type { Clock } from './clock.js';
+import { DeadlineExceeded } from './deadline.js';
 
 /** Where a loop keeps its pending timer; the scheduler role keeps them in Nest's SchedulerRegistry. */
 export interface Timers {
@@ -44,6 +46,8 @@ export interface LoopOptions {
   tick(signal: AbortSignal): Promise<{ again: boolean } | void>;
   /** What it throws itself is lost. */
   onError(error: unknown, failuresInARow: number): void;
+  /** Whether something else is away, which a restart of this process would not cure; by default what is `unavailable`, or too slow. */
+  isOutage?(error: unknown): boolean;
   clock: Clock;
   timers?: Timers;
   /** 0 ≤ random() < 1; spreads replicas that started together. */
@@ -56,10 +60,18 @@ export interface LoopReport {
   /** Ms since a tick last ended, well or not, or since the start. */
   silentMs: number;
   failuresInARow: number;
+  /** Failures since the last success that no outage explains. */
+  faultsInARow: number;
+  /** All failures so far. */
+  failures: number;
 }
 
 const BACKOFF_MS_MAX = 10_000;
 const SILENCE_FACTOR = 3;
+
+function isAway(error: unknown): boolean {
+  return error instanceof DeadlineExceeded || (error instanceof TaskRunnerError && error.kind === 'unavailable');
+}
 
 export class Loop {
   private readonly timers: Timers;
@@ -67,6 +79,8 @@ export class Loop {
   private abort: AbortController | null = null;
   private running: Promise<void> | null = null;
   private failures = 0;
+  private faults = 0;
+  private failuresEver = 0;
   private lastEnd = 0;
   private wakeWanted = false;
 
@@ -102,7 +116,14 @@ export class Loop {
     const silentMs = this.abort === null ? 0 : this.options.clock.monotonic() - this.lastEnd;
     const { intervalMs, tickMs } = this.options;
     const bound = tickMs === null ? Number.POSITIVE_INFINITY : SILENCE_FACTOR * (intervalMs + tickMs) + BACKOFF_MS_MAX;
-    return { name: this.options.name, healthy: silentMs <= bound, silentMs, failuresInARow: this.failures };
+    return {
+      name: this.options.name,
+      healthy: silentMs <= bound,
+      silentMs,
+      failuresInARow: this.failures,
+      faultsInARow: this.faults,
+      failures: this.failuresEver,
+    };
   }
 
   private arm(delayMs: number): void {
@@ -123,6 +144,7 @@ export class Loop {
     try {
       const end = await this.options.tick(signal);
       this.failures = 0;
+      this.faults = 0;
       return end?.again ?? false;
     } catch (error) {
       if (!signal.aborted) this.fail(error);
@@ -134,6 +156,9 @@ export class Loop {
 
   private fail(error: unknown): void {
     this.failures += 1;
+    this.failuresEver += 1;
+    const { isOutage = isAway } = this.options;
+    if (!isOutage(error)) this.faults += 1;
     try {
       this.options.onError(error, this.failures);
     } catch {

@@ -16,6 +16,7 @@ interface Part {
 
 export class Shutdown {
   private asked: ((reason: string) => void) | null = null;
+  private contained: ((error: unknown) => boolean) | null = null;
 
   private readonly parts = new Map<Stage, Part[]>(STAGES.map((stage) => [stage, []]));
 
@@ -34,6 +35,16 @@ export class Shutdown {
   /** Set by whoever stops the process. */
   onRequest(asked: (reason: string) => void): void {
     this.asked = asked;
+  }
+
+  /** Set by the part that knows where promises come from: what it answers true for is dealt with and ends nothing. */
+  onRejection(contained: ((error: unknown) => boolean) | null): void {
+    this.contained = contained;
+  }
+
+  /** Whether a rejection that nobody handled was dealt with; otherwise the process has to end. Asked in the rejection's context. */
+  contains(error: unknown): boolean {
+    return this.contained?.(error) ?? false;
   }
 
   /** Runs one stage within `budgetMs`; returns what went wrong, by part. */

@@ -41,6 +41,14 @@ export interface Position {
   now: number;
 }
 
+/** How the adapter stands, in words for an operator. */
+export interface Condition {
+  /** Why it takes no messages now; null where it does. */
+  trouble: string | null;
+  /** What to change before it hurts; null where all is well. */
+  advice: string | null;
+}
+
 export interface DoorbellReader {
   /** Empty when nothing came in time, or when the signal has fired or the reader is closed. Throws when the adapter is away; the caller pauses and tries again. */
   read(options: ReadOptions): Promise<Delivery[]>;
@@ -63,7 +71,9 @@ export abstract class Doorbell {
   abstract position(queue: string, lane: Lane): Promise<Position | null>;
   /** Drops messages that were delivered longer ago than `idleMs` and never finished, and readers that are gone. */
   abstract tidy(queue: string, idleMs: number): Promise<void>;
-  /** Whether the adapter answers. */
+  /** Whether the adapter answers; it may do so and still take no messages. */
   abstract answers(): Promise<boolean>;
+  /** Tries whether a message could be left now. Never throws. */
+  abstract condition(): Promise<Condition>;
   abstract close(): Promise<void>;
 }

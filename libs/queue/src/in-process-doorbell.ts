@@ -5,7 +5,7 @@
  */
 import type { Clock } from '@app/lifecycle';
 import { pause } from '@app/lifecycle';
-import { Doorbell, type Delivery, type DoorbellReader, type Position, type ReadOptions, type Ring } from './doorbell.js';
+import { Doorbell, type Condition, type Delivery, type DoorbellReader, type Position, type ReadOptions, type Ring } from './doorbell.js';
 import { LANES, type Lane } from './lanes.js';
 
 interface Message extends Ring {
@@ -86,6 +86,10 @@ export class InProcessDoorbell extends Doorbell {
 
   answers(): Promise<boolean> {
     return Promise.resolve(true);
+  }
+
+  condition(): Promise<Condition> {
+    return Promise.resolve({ trouble: null, advice: null });
   }
 
   close(): Promise<void> {

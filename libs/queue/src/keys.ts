@@ -15,6 +15,11 @@ export class Keys {
     return `${this.prefix}:{${queue}}:${lane}`;
   }
 
+  /** STRING that says nothing, written to learn whether Redis takes writes, and gone soon after. */
+  probe(): string {
+    return `${this.prefix}:probe`;
+  }
+
   /** HASH tenant → tasks named by entries that nobody has finished. */
   outstanding(queue: string, lane: Lane): string {
     return `${this.prefix}:{${queue}}:${lane}:outstanding`;

@@ -7,24 +7,34 @@ import { Doorbell } from './doorbell.js';
 import { InProcessDoorbell } from './in-process-doorbell.js';
 import { RedisDoorbell } from './redis-doorbell.js';
 
-/** A connection that is down reports every try; one line in this many ms is enough to be read. */
-const REPORT_EVERY_MS = 10_000;
-
 function makeDoorbell(config: Config, clock: Clock, logger: Logger): Doorbell {
   if (config.redisUrls.length === 0) return new InProcessDoorbell(config.doorbellWindow, clock);
-  let reportedAt = Number.NEGATIVE_INFINITY;
   return new RedisDoorbell(
     {
       urls: config.redisUrls,
       connectTimeoutMs: config.redisConnectTimeoutMs,
       commandTimeoutMs: config.redisCommandTimeoutMs,
+      // A connection that is down reports every try; the outage as a whole is told once.
       onError: (err) => {
-        if (clock.monotonic() - reportedAt < REPORT_EVERY_MS) return;
-        reportedAt = clock.monotonic();
-        logger.warn({ err }, 'Redis does not answer; tasks are accepted and claimed from the database meanwhile.');
+        logger.debug({ err }, 'A Redis command or connection failed.');
       },
     },
-    { prefix: config.redisKeyPrefix, window: config.doorbellWindow, clock },
+    {
+      prefix: config.redisKeyPrefix,
+      window: config.doorbellWindow,
+      clock,
+      report: {
+        began: (reason, err) => {
+          logger.warn({ err, reason }, 'The doorbell is out of order; tasks are accepted and claimed from the database meanwhile.');
+        },
+        ended: () => {
+          logger.info({}, 'The doorbell works again.');
+        },
+        advise: (advice) => {
+          logger.warn({ advice }, 'Redis is not set up as it should be.');
+        },
+      },
+    },
   );
 }
 

@@ -3,6 +3,7 @@
  * has the database as its net, and a command that waits in memory is a buffer without a bound.
  */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { isDemoted } from './redis-outage.js';
 
 export type RedisConnection = Redis | Cluster;
 
@@ -27,6 +28,8 @@ function optionsFor(url: URL, settings: RedisSettings, blocking: boolean): Redis
     connectTimeout: settings.connectTimeoutMs,
     // A blocking read has its own deadline; a command timeout would end it early.
     ...(blocking ? {} : { commandTimeout: settings.commandTimeoutMs }),
+    // After a failover the same name may lead to another server; a reader throws its connection away in any case.
+    ...(blocking ? {} : { reconnectOnError: isDemoted }),
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 1,

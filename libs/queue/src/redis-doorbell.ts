@@ -5,61 +5,97 @@
  * Everything here may vanish at any moment (FLUSHALL, a restart without persistence, a failover that lost a second). Nothing
  * is believed for longer than a second, every command fails fast, and the reconciler finds what was lost.
  */
+import { Unavailable } from '@app/errors';
 import type { Clock } from '@app/lifecycle';
-import { Doorbell, type Delivery, type DoorbellReader, type Position, type Ring } from './doorbell.js';
+import { Doorbell, type Condition, type Delivery, type DoorbellReader, type Position, type Ring } from './doorbell.js';
 import { GROUP, Keys } from './keys.js';
-import { LANES, type Lane } from './lanes.js';
-import { connect, type RedisConnection, type RedisSettings } from './redis-connection.js';
+import type { Lane } from './lanes.js';
+import { connect, ready, type RedisConnection, type RedisSettings } from './redis-connection.js';
+import { groupOf, lengthOf, RedisJanitor } from './redis-janitor.js';
+import { isSilence, RedisOutage, type OutageReport } from './redis-outage.js';
 import { RedisReader } from './redis-reader.js';
-import { entriesOf, entryTime, fieldsOf, type StreamReceipt } from './redis-replies.js';
+import { entryTime, type StreamReceipt } from './redis-replies.js';
 import { Windows } from './windows.js';
 
 /** Ids per entry: enough to make a burst cheap (measured: −15 µs per task against one), few enough to spread over workers. */
 const IDS_PER_ENTRY = 16;
-const CLAIM_PAGE = 100;
-const CLAIM_PAGES_MAX = 1_000;
-const JANITOR = 'janitor';
-/** A reader that has not asked for this long and holds nothing is gone, in ms. Readers ask every few seconds. */
-const READER_GONE_MS = 60_000;
+const PROBE_KEPT_MS = 10_000;
+const KEEPS_EVERYTHING = 'noeviction';
+
+/** Whom to tell about Redis as a whole. */
+export interface RedisReport extends OutageReport {
+  advise(advice: string): void;
+}
+
+export interface RedisDoorbellOptions {
+  /** First part of every key. */
+  prefix: string;
+  /** How many tasks of one tenant, queue and lane may be at the door. */
+  window: number;
+  clock: Clock;
+  /** Nobody, unless given. */
+  report?: RedisReport;
+}
+
+const NOBODY: RedisReport = { began: () => undefined, ended: () => undefined, advise: () => undefined };
 
 export class RedisDoorbell extends Doorbell {
   private readonly keys: Keys;
   private readonly connection: RedisConnection;
   private readonly windows: Windows;
+  private readonly outage: RedisOutage;
+  /** For everything that uses the one connection. */
+  private readonly shared: RedisSettings;
+  private readonly janitor: RedisJanitor;
+  private readonly report: RedisReport;
+  private advice: string | null = null;
 
   constructor(
     private readonly settings: RedisSettings,
-    options: { prefix: string; window: number; clock: Clock },
+    options: RedisDoorbellOptions,
   ) {
     super();
     this.keys = new Keys(options.prefix);
-    this.connection = connect(settings);
+    this.report = options.report ?? NOBODY;
+    this.shared = {
+      ...settings,
+      onError: (error) => {
+        this.met(error);
+      },
+    };
+    this.outage = new RedisOutage(() => this.probe(), this.report);
+    this.connection = connect(this.shared);
+    this.connection.on('ready', () => void this.inspect());
+    this.janitor = new RedisJanitor(this.connection, this.keys, (deliveries) => this.finish(deliveries));
     this.windows = new Windows(options.window, options.clock, (key, tenant) => {
       this.recount(key, tenant);
     });
   }
 
   admits(tenant: string, queue: string, lane: Lane, tasks: number): boolean {
-    return this.connection.status === 'ready' && this.windows.admits(this.keys.outstanding(queue, lane), tenant, tasks);
+    if (this.connection.status !== 'ready' || this.outage.reason !== null) return false;
+    return this.windows.admits(this.keys.outstanding(queue, lane), tenant, tasks);
   }
 
   async ring(rings: readonly Ring[]): Promise<void> {
+    // What is sent to a server that hangs waits in memory.
+    if (this.outage.reason !== null) throw new Unavailable(`The doorbell is out of order: ${this.outage.reason}.`);
     const byQueue = new Map<string, Ring[]>();
     for (const ring of rings) byQueue.set(ring.queue, [...(byQueue.get(ring.queue) ?? []), ring]);
     await Promise.all([...byQueue.values()].map((group) => this.ringOrForget(group)));
   }
 
   open(queue: string, consumer: string, polling = false): DoorbellReader {
-    const shared = polling ? this.connection : null;
-    return new RedisReader(queue, consumer, this.keys, this.settings, (deliveries) => this.finish(deliveries), shared);
+    const [settings, connection] = polling ? [this.shared, this.connection] : [this.settings, null];
+    return new RedisReader(queue, consumer, this.keys, settings, (deliveries) => this.finish(deliveries), connection);
   }
 
   async position(queue: string, lane: Lane): Promise<Position | null> {
     const stream = this.keys.stream(queue, lane);
     try {
-      const [length, time] = await Promise.all([this.connection.xlen(stream), this.connection.time()]);
+      const [length, time] = await Promise.all([lengthOf(this.connection, stream), this.connection.time()]);
       const now = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
-      const group = await this.group(stream);
+      const group = await groupOf(this.connection, stream);
       return { length, lastDeliveredAt: entryTime(group?.get('last-delivered-id')), now };
     } catch {
       return null;
@@ -67,15 +103,7 @@ export class RedisDoorbell extends Doorbell {
   }
 
   async tidy(queue: string, idleMs: number): Promise<void> {
-    for (const lane of LANES) {
-      const stream = this.keys.stream(queue, lane);
-      const group = await this.group(stream);
-      if (group === null) continue;
-      await this.dropAbandoned(queue, lane, idleMs);
-      await this.dropReaders(stream);
-      await this.dropDelivered(stream, group.get('last-delivered-id'));
-      if ((await this.connection.xlen(stream)) === 0) await this.connection.del(this.keys.outstanding(queue, lane));
-    }
+    await this.janitor.tidy(queue, idleMs);
   }
 
   async answers(): Promise<boolean> {
@@ -86,9 +114,51 @@ export class RedisDoorbell extends Doorbell {
     }
   }
 
+  async condition(): Promise<Condition> {
+    return { trouble: await this.outage.look(), advice: this.advice };
+  }
+
   close(): Promise<void> {
+    this.outage.close();
     this.connection.disconnect();
     return Promise.resolve();
+  }
+
+  private met(error: Error): void {
+    this.settings.onError(error);
+    this.outage.met(error);
+    if (isSilence(error) && this.connection.status === 'ready') this.connection.disconnect(true);
+  }
+
+  private async probe(): Promise<void> {
+    await ready(this.connection, this.settings.commandTimeoutMs);
+    try {
+      await this.connection.set(this.keys.probe(), '1', 'PX', PROBE_KEPT_MS);
+    } catch (error) {
+      this.met(error as Error);
+      throw error;
+    }
+  }
+
+  /** On every new connection, which may lead to another server than the last. */
+  private async inspect(): Promise<void> {
+    if (this.outage.reason !== null) await this.outage.look();
+    const advice = await this.evictionAdvice();
+    if (advice !== null && advice !== this.advice) this.report.advise(advice);
+    this.advice = advice;
+  }
+
+  /** A Redis that evicts keys throws messages away. Nothing is lost by that but time; still, somebody should know. */
+  private async evictionAdvice(): Promise<string | null> {
+    try {
+      const [, policy] = (await this.connection.call('CONFIG', 'GET', 'maxmemory-policy')) as [string?, string?];
+      if (policy === undefined || policy === KEEPS_EVERYTHING) return null;
+      return `Redis may throw messages away: its maxmemory-policy is ${policy} and should be ${KEEPS_EVERYTHING}.`;
+    } catch (error) {
+      // Many hosted servers do not allow the question.
+      this.settings.onError(error as Error);
+      return null;
+    }
   }
 
   private recount(key: string, tenant: string): void {
@@ -97,7 +167,7 @@ export class RedisDoorbell extends Doorbell {
         this.windows.learn(key, tenant, Number(count ?? 0));
       },
       (error: unknown) => {
-        this.settings.onError(error as Error);
+        this.met(error as Error);
       },
     );
   }
@@ -106,6 +176,7 @@ export class RedisDoorbell extends Doorbell {
     try {
       await this.ringQueue(rings);
     } catch (error) {
+      this.met(error as Error);
       for (const { queue, lane, tenant } of rings) this.windows.forget(this.keys.outstanding(queue, lane), tenant);
       throw error;
     }
@@ -144,62 +215,12 @@ export class RedisDoorbell extends Doorbell {
         pipeline.hincrby(this.keys.outstanding(delivery.queue, delivery.lane), delivery.tenant, -delivery.ids.length);
     }
     try {
-      await pipeline.exec();
+      const replies = (await pipeline.exec()) ?? [];
+      const failed = replies.find(([error]) => error !== null);
+      if (failed?.[0]) throw failed[0];
     } catch (error) {
       // The entries stay pending; tidy() drops them once they are idle. The claim that came before is what counts.
-      this.settings.onError(error as Error);
+      this.met(error as Error);
     }
-  }
-
-  private async group(stream: string): Promise<Map<string, string> | null> {
-    try {
-      const groups = (await this.connection.call('XINFO', 'GROUPS', stream)) as unknown[];
-      return groups.map(fieldsOf).find((fields) => fields.get('name') === GROUP) ?? null;
-    } catch (error) {
-      if (String(error).includes('no such key')) return null;
-      throw error;
-    }
-  }
-
-  /** Entries a reader took and never finished. Their tasks are the reconciler's business; the entries are only in the way. */
-  private async dropAbandoned(queue: string, lane: Lane, idleMs: number): Promise<void> {
-    const stream = this.keys.stream(queue, lane);
-    let cursor = '0-0';
-    for (let page = 0; page < CLAIM_PAGES_MAX; page += 1) {
-      const reply = (await this.connection.callBuffer(
-        'XAUTOCLAIM',
-        stream,
-        GROUP,
-        JANITOR,
-        String(idleMs),
-        cursor,
-        'COUNT',
-        String(CLAIM_PAGE),
-      )) as unknown[];
-      const entries = entriesOf(reply[1]);
-      if (entries.length > 0) {
-        await this.finish(
-          entries.map(({ entryId, tenant, ids }) => ({ tenant, queue, lane, ids, receipt: { entryId } satisfies StreamReceipt })),
-        );
-      }
-      cursor = String(reply[0]);
-      if (cursor === '0-0') return;
-    }
-  }
-
-  private async dropReaders(stream: string): Promise<void> {
-    const consumers = (await this.connection.call('XINFO', 'CONSUMERS', stream, GROUP)) as unknown[];
-    for (const consumer of consumers.map(fieldsOf)) {
-      const gone = Number(consumer.get('idle')) > READER_GONE_MS && Number(consumer.get('pending')) === 0;
-      if (gone) await this.connection.call('XGROUP', 'DELCONSUMER', stream, GROUP, consumer.get('name') ?? '');
-    }
-  }
-
-  /** Entries that were delivered and are pending with nobody (their reader was deleted in between) would stay for ever. */
-  private async dropDelivered(stream: string, lastDelivered: string | undefined): Promise<void> {
-    const [count] = (await this.connection.call('XPENDING', stream, GROUP)) as [number];
-    if (Number(count) > 0 || lastDelivered === undefined || lastDelivered === '0-0') return;
-    const [ms, sequence] = lastDelivered.split('-');
-    await this.connection.call('XTRIM', stream, 'MINID', `${ms}-${Number(sequence) + 1}`);
   }
 }

@@ -52,6 +52,7 @@ export class RedisReader implements DoorbellReader {
       return await Promise.race([this.readLanes(options), stopped]);
     } catch (error) {
       this.discard();
+      if (this.shared !== null) this.settings.onError(error as Error);
       if (isStopped()) return [];
       throw error;
     } finally {
@@ -114,6 +115,8 @@ export class RedisReader implements DoorbellReader {
           'XGROUP',
         );
       } catch (error) {
+        // A full Redis makes no group, not even one that is there; reading what there is helps to empty it.
+        if (String(error).includes('OOM')) return;
         if (!String(error).includes('BUSYGROUP')) throw error;
       }
     }

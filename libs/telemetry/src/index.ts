@@ -1,3 +1,5 @@
 export { createLogger, Logger, LOG_LEVELS, type LogFields, type LoggerOptions, type LogLevel } from './logger.js';
 export { NestLogger } from './nest-logger.js';
 export { currentContext, runWithContext, type RequestContext } from './request-context.js';
+export { RUNNING_CONTEXT } from './running-context.js';
+export { repeatedWarning } from './repeated-warning.js';

@@ -9,6 +9,8 @@ export interface RequestContext {
   readonly taskId?: string;
   readonly attempt?: number;
   readonly tenant?: string;
+  /** The name of the handler that runs. */
+  readonly handler?: string;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();

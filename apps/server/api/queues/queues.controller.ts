@@ -50,7 +50,7 @@ export class QueuesController {
     @Caller() caller: Principal,
   ): Promise<QueueResponse> {
     if (forAllTenants(parameters, caller)) {
-      await this.queues.pauseEverywhere(name, caller.subject);
+      await this.queues.pauseEverywhere(caller.tenant, name, caller.subject);
       return this.show(caller.tenant, name, true);
     }
     return showQueue(await this.queues.pause(caller.tenant, name, caller.subject));
@@ -71,10 +71,10 @@ export class QueuesController {
     @Caller() caller: Principal,
   ): Promise<QueueResponse> {
     if (forAllTenants(parameters, caller)) {
-      await this.queues.resumeEverywhere(name);
+      await this.queues.resumeEverywhere(caller.tenant, name, caller.subject);
       return this.show(caller.tenant, name, false);
     }
-    return showQueue(await this.queues.resume(caller.tenant, name));
+    return showQueue(await this.queues.resume(caller.tenant, name, caller.subject));
   }
 
   /** The queue as the caller's tenant sees it; one the tenant has no task in is shown empty. */

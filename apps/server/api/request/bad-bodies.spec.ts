@@ -130,7 +130,29 @@ describe('calls without a body', () => {
     ['null', '422 body-not-allowed'],
     ['{', '400 malformed-json'],
     ['x'.repeat(2_000), '413 payload-too-large'],
+  ])('%j', async (body, expected) => expect(await refusal(`/api/bulk/${id}/abort`, body)).toBe(expected));
+});
+
+describe('calls with or without a body', () => {
+  const id = '0190a8f0-0000-7000-8000-000000000000';
+
+  it.each<[string | null, string]>([
+    [null, '404 not-found'],
+    ['', '404 not-found'],
+    ['{}', '404 not-found'],
+    ['{"reason":"x"}', '404 not-found'],
+    ['{"reason":""}', '422 validation-failed'],
+    ['[]', '422 validation-failed'],
+    ['null', '422 validation-failed'],
+    ['{', '400 malformed-json'],
+    ['x'.repeat(20_000), '413 payload-too-large'],
   ])('%j', async (body, expected) => expect(await refusal(`/api/tasks/${id}/cancel`, body)).toBe(expected));
+
+  it('take it as JSON only', async () => {
+    const headers = { 'content-type': 'text/plain' };
+    const response = await front.call(`/api/tasks/${id}/cancel`, { method: 'POST', headers, body: '{"reason":"x"}' });
+    expect([response.status, await response.json()]).toEqual([415, expect.objectContaining({ code: 'unsupported-media-type' })]);
+  });
 });
 
 describe('readBytes', () => {

@@ -15,15 +15,19 @@ import { parseStrictJson } from './strict-json.js';
 
 const BODY = 'api:body';
 
-/** `task`: one object. `batch`: many. `none`: nothing, or an empty object. */
-export type BodyKind = 'task' | 'batch' | 'none';
+/**
+ * `task`: one object, with room for a payload. `batch`: many. `small`: one object without a payload. `none`: nothing, or an empty
+ * object. A `?` behind it: nothing at all will do as well.
+ */
+export type BodyKind = Kind | 'task?' | 'small?' | 'none';
+type Kind = 'task' | 'batch' | 'small';
 
 /** Room for everything in a single submission that is not its payload, in bytes. */
 const ENVELOPE_BYTES = 16_384;
 const NO_BODY_BYTES = 1_024;
 const DEADLINE_MS = 30_000;
 /** How many levels of a body lie outside the payload: the task itself, or the batch, its list and the task. */
-const OUTER_DEPTH = { task: 1, none: 1, batch: 3 } as const;
+const OUTER_DEPTH = { task: 1, small: 1, none: 1, batch: 3 } as const;
 
 /** Says what body the route takes. A route without this mark never looks at its body. */
 export const ReadsBody = (kind: BodyKind): MethodDecorator => SetMetadata(BODY, kind);
@@ -42,9 +46,11 @@ export class BodyReader implements NestInterceptor {
     return next.handle();
   }
 
-  private async read(request: Request, kind: BodyKind): Promise<unknown> {
+  private async read(request: Request, marked: BodyKind): Promise<unknown> {
+    const isOptional = marked.endsWith('?') || marked === 'none';
+    const kind = (marked.endsWith('?') ? marked.slice(0, -1) : marked) as Kind | 'none';
     if (!hasBody(request)) {
-      if (kind === 'none') {
+      if (isOptional) {
         return undefined;
       }
       throw new MalformedRequest('malformed-json', 'The body is empty. Send a JSON object.');
@@ -54,7 +60,7 @@ export class BodyReader implements NestInterceptor {
       assertJson(request);
     }
     const bytes = await readBytes(request, limits);
-    if (kind === 'none' && bytes.length === 0) {
+    if (isOptional && bytes.length === 0) {
       return undefined;
     }
     const value = parseStrictJson(bytes, { maxDepth: TASK_LIMITS.payloadDepthMax + OUTER_DEPTH[kind] });
@@ -64,12 +70,14 @@ export class BodyReader implements NestInterceptor {
     return value;
   }
 
-  private maxBytes(kind: BodyKind): number {
+  private maxBytes(kind: Kind | 'none'): number {
     switch (kind) {
       case 'task':
         return this.config.payloadMaxBytes + ENVELOPE_BYTES;
       case 'batch':
         return this.config.batchMaxBytes;
+      case 'small':
+        return ENVELOPE_BYTES;
       case 'none':
         return NO_BODY_BYTES;
     }

@@ -6,6 +6,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
 import { ValidateBy, ValidateIf } from 'class-validator';
+import { parseInstant } from './instant.js';
 
 export interface FieldOptions {
   /** For the document: what the field means, with its unit. */
@@ -57,6 +58,35 @@ export function ChoiceField(options: FieldOptions & { readonly values: readonly 
       'unknown-value',
       (value) => typeof value === 'string' && options.values.includes(value),
       `must be one of ${options.values.join(', ')}`,
+    ),
+  );
+}
+
+/** Words of a person: 1 to `maxLength` characters, not only spaces, and of the control characters line breaks and tabs only. */
+export function TextField(options: FieldOptions & { readonly maxLength: number }): PropertyDecorator {
+  const { maxLength } = options;
+  const isText = (value: unknown): boolean =>
+    typeof value === 'string' && value.trim() !== '' && value.length <= maxLength && !/[^\P{Cc}\r\n\t]/u.test(value);
+  const message = `must be a text of 1 to ${maxLength} characters, not only spaces, without control characters`;
+  return field(options, { type: 'string', minLength: 1, maxLength }, rule('invalid-text', isText, message));
+}
+
+export function BooleanField(options: FieldOptions): PropertyDecorator {
+  return field(
+    options,
+    { type: 'boolean' },
+    rule('unknown-value', (value) => typeof value === 'boolean', 'must be true or false'),
+  );
+}
+
+export function InstantField(options: FieldOptions): PropertyDecorator {
+  return field(
+    { example: '2030-01-31T08:00:00Z', ...options },
+    { type: 'string', format: 'date-time' },
+    rule(
+      'invalid-timestamp',
+      (value) => parseInstant(value) !== null,
+      'must be an existing time in ISO 8601 with offset, such as 2030-01-31T08:00:00Z',
     ),
   );
 }

@@ -1,48 +1,75 @@
 /** Reads the query of a list of tasks into a filter and a page; nothing is guessed and nothing is passed over. */
-import { TASK_LIMITS, TASK_STATES, type TaskFilter, type TaskState } from '@app/tasks';
+import { FAILURE_REASONS, TASK_LIMITS, TASK_STATES, type TaskFilter } from '@app/tasks';
 import { isName } from '../request/field-rules.js';
 import { parseInstant } from '../request/instant.js';
 import { invalidQuery } from '../request/query-reader.js';
 import { readCursor } from './cursor.js';
 
-export const LIST_PARAMETERS = ['state', 'name', 'queue', 'tag', 'createdAfter', 'createdBefore', 'limit', 'cursor'] as const;
+const PAGE_PARAMETERS = ['limit', 'cursor'] as const;
+const FILTER_PARAMETERS = ['reason', 'name', 'queue', 'tag', 'createdAfter', 'createdBefore'] as const;
+export const LIST_PARAMETERS = ['state', 'discarded', ...FILTER_PARAMETERS, ...PAGE_PARAMETERS] as const;
+export const DEAD_LETTER_PARAMETERS = [...FILTER_PARAMETERS, ...PAGE_PARAMETERS] as const;
 export const PAGE_DEFAULT = 50;
 
 export interface ListQuery {
   readonly filter: TaskFilter;
-  readonly page: { limit: number; cursor: string | null };
+  readonly page: PageQuery;
+}
+
+export interface PageQuery {
+  limit: number;
+  cursor: string | null;
 }
 
 type Parameters = ReadonlyMap<string, string>;
 
-/** @throws MalformedRequest `invalid-query`, `invalid-cursor` */
-export function readListQuery(parameters: Parameters, tenant: string): ListQuery {
+/**
+ * `fixed`: what the route itself says of the tasks; its parameters cannot change it.
+ * @throws MalformedRequest `invalid-query`, `invalid-cursor`
+ */
+export function readListQuery(parameters: Parameters, tenant: string, fixed: TaskFilter = {}): ListQuery {
   const filter: TaskFilter = {
-    ...optional('state', readState(parameters)),
+    ...optional('state', readWord(parameters, 'state', TASK_STATES)),
+    ...optional('discarded', readBoolean(parameters, 'discarded')),
+    ...optional('reason', readWord(parameters, 'reason', FAILURE_REASONS)),
     ...optional('name', readName(parameters, 'name', TASK_LIMITS.nameLength)),
     ...optional('queue', readName(parameters, 'queue', TASK_LIMITS.queueLength)),
     ...optional('tag', readName(parameters, 'tag', TASK_LIMITS.tagLength)),
     ...optional('createdAfter', readInstant(parameters, 'createdAfter')),
     ...optional('createdBefore', readInstant(parameters, 'createdBefore')),
+    ...fixed,
   };
   if (filter.createdAfter !== undefined && filter.createdBefore !== undefined && filter.createdAfter >= filter.createdBefore) {
     throw invalidQuery('createdBefore', 'must be after createdAfter');
   }
+  return { filter, page: readPage(parameters, tenant, filter) };
+}
+
+/**
+ * `list` tells this list from every other: a cursor of it is good for nothing else.
+ * @throws MalformedRequest `invalid-query`, `invalid-cursor`
+ */
+export function readPage(parameters: Parameters, tenant: string, list: object): PageQuery {
   const cursor = parameters.get('cursor');
-  return { filter, page: { limit: readLimit(parameters), cursor: cursor === undefined ? null : readCursor(tenant, filter, cursor) } };
+  return { limit: readLimit(parameters), cursor: cursor === undefined ? null : readCursor(tenant, list, cursor) };
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
 }
 
-function readState(parameters: Parameters): TaskState | undefined {
-  const text = parameters.get('state');
-  const state = TASK_STATES.find((known) => known === text);
-  if (text !== undefined && state === undefined) {
-    throw invalidQuery('state', `must be one of ${TASK_STATES.join(', ')}`);
+function readWord<W extends string>(parameters: Parameters, name: string, words: readonly W[]): W | undefined {
+  const text = parameters.get(name);
+  const word = words.find((known) => known === text);
+  if (text !== undefined && word === undefined) {
+    throw invalidQuery(name, `must be one of ${words.join(', ')}`);
   }
-  return state;
+  return word;
+}
+
+function readBoolean(parameters: Parameters, name: string): boolean | undefined {
+  const text = readWord(parameters, name, ['true', 'false']);
+  return text === undefined ? undefined : text === 'true';
 }
 
 function readName(parameters: Parameters, name: string, maxLength: number): string | undefined {

@@ -3,8 +3,17 @@ import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { Allow } from 'class-validator';
 import { BACKOFFS, TASK_LIMITS, type Backoff } from '@app/tasks';
 import { Nested } from '../request/bind-body.js';
-import { ChoiceField, field, IntegerField, isJsonObject, isName, NameField, NumberField, rule } from '../request/field-rules.js';
-import { parseInstant } from '../request/instant.js';
+import {
+  ChoiceField,
+  field,
+  InstantField,
+  IntegerField,
+  isJsonObject,
+  isName,
+  NameField,
+  NumberField,
+  rule,
+} from '../request/field-rules.js';
 import { isIdempotencyKey } from './idempotency.js';
 
 const { durationMsMax, timeoutMsMax, attemptsMax, metadataBytes, tags: tagsMax, tagLength } = TASK_LIMITS;
@@ -20,17 +29,6 @@ export const ANY_JSON = {
   ],
   nullable: true,
 };
-
-const InstantField = (doc: string): PropertyDecorator =>
-  field(
-    { doc, example: '2030-01-31T08:00:00Z' },
-    { type: 'string', format: 'date-time' },
-    rule(
-      'invalid-timestamp',
-      (value) => parseInstant(value) !== null,
-      'must be an existing time in ISO 8601 with offset, such as 2030-01-31T08:00:00Z',
-    ),
-  );
 
 @ApiSchema({
   name: 'RetryPolicy',
@@ -69,7 +67,7 @@ export class NewTaskBody {
   @IntegerField({ min: TASK_LIMITS.priorityMin, max: TASK_LIMITS.priorityMax, doc: 'Higher first; 0 unless given.' })
   priority?: number;
 
-  @InstantField('Not before this moment. Not together with `delayMs`.')
+  @InstantField({ doc: 'Not before this moment. Not together with `delayMs`.' })
   runAt?: string;
 
   @IntegerField({ min: 0, max: durationMsMax, doc: 'Not before this many ms from now. Not together with `runAt`.' })
@@ -86,7 +84,7 @@ export class NewTaskBody {
   @IntegerField({ min: 1, max: timeoutMsMax, doc: 'Longest run of one attempt, in ms.' })
   timeoutMs?: number;
 
-  @InstantField('Not started by then: the task ends as `expired`.')
+  @InstantField({ doc: 'Not started by then: the task ends as `expired`.' })
   expiresAt?: string;
 
   @IntegerField({ min: 1, max: durationMsMax, doc: 'Longest life from creation, retries included, in ms; then it ends as `failed`.' })

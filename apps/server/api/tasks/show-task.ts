@@ -11,6 +11,7 @@ export function showTask(task: TaskView): TaskResponse {
     priority: task.priority,
     state: task.state,
     reason: task.reason,
+    discarded: task.discarded,
     payload: task.payload,
     result: task.result,
     lastError: task.lastError,

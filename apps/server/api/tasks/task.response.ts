@@ -4,7 +4,7 @@ import { FAILURE_REASONS, TASK_STATES, type AttemptOutcome, type FailureReason, 
 import { ANY_JSON, RetryBody } from './new-task.body.js';
 
 /** Every outcome; the compiler refuses the list when one is missing. */
-const OUTCOMES = Object.keys({
+export const OUTCOMES = Object.keys({
   succeeded: 0,
   failed: 0,
   timed_out: 0,
@@ -13,7 +13,7 @@ const OUTCOMES = Object.keys({
   released: 0,
   snoozed: 0,
 } satisfies Record<AttemptOutcome, 0>);
-const TIME = { type: 'string', format: 'date-time' } as const;
+export const TIME = { type: 'string', format: 'date-time' } as const;
 
 @ApiSchema({ name: 'TaskError' })
 export class TaskErrorResponse {
@@ -56,7 +56,10 @@ export class TaskResponse {
   @ApiProperty({ enum: FAILURE_REASONS, nullable: true, description: 'Why it is `failed`.' })
   reason!: FailureReason | null;
 
-  @ApiProperty({ ...ANY_JSON, description: 'As it was submitted.' })
+  @ApiProperty({ description: 'True for a `failed` task that was put aside: it is no dead letter any more.' })
+  discarded!: boolean;
+
+  @ApiProperty({ ...ANY_JSON, description: 'As it was submitted, or as the last retry changed it.' })
   payload!: unknown;
 
   @ApiProperty({ ...ANY_JSON, description: 'What the handler returned.' })

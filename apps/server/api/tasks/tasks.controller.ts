@@ -1,12 +1,14 @@
 /** Shows tasks and lets people intervene. Every call is scoped by the tenant of the token: what is another's does not exist. */
-import { Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
-import { ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
+import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Scopes, type Principal } from '@app/auth';
-import { TASK_STATES, TaskCanceller, TaskReader, TaskRetrier } from '@app/tasks';
+import { Config } from '@app/config';
+import { FAILURE_REASONS, TASK_STATES, TaskCanceller, TaskDiscarder, TaskReader, TaskRetrier } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
 import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { writeCursor } from './cursor.js';
 import { LIST_PARAMETERS, PAGE_DEFAULT, readListQuery } from './list-query.js';
+import { readReason, readRetry, ReasonBody, RetryTaskBody } from './operate.body.js';
 import { showAttempt, showTask } from './show-task.js';
 import { TaskId } from './task-id.js';
 import { AttemptListResponse, TaskPageResponse, TaskResponse } from './task.response.js';
@@ -22,6 +24,8 @@ export class TasksController {
     @Inject(TaskReader) private readonly reader: TaskReader,
     @Inject(TaskCanceller) private readonly canceller: TaskCanceller,
     @Inject(TaskRetrier) private readonly retrier: TaskRetrier,
+    @Inject(TaskDiscarder) private readonly discarder: TaskDiscarder,
+    @Inject(Config) private readonly config: Config,
   ) {}
 
   @Get()
@@ -29,6 +33,8 @@ export class TasksController {
   @ReadsQuery(...LIST_PARAMETERS)
   @ApiOperation({ summary: 'List tasks, newest first' })
   @ApiQuery({ name: 'state', required: false, enum: TASK_STATES })
+  @ApiQuery({ name: 'reason', required: false, enum: FAILURE_REASONS, description: 'Why it failed; leaves out what has not.' })
+  @ApiQuery({ name: 'discarded', required: false, type: Boolean, description: '`true`: only discarded tasks; `false`: all others.' })
   @ApiQuery({ name: 'name', required: false, type: String })
   @ApiQuery({ name: 'queue', required: false, type: String })
   @ApiQuery({ name: 'tag', required: false, type: String })
@@ -64,27 +70,48 @@ export class TasksController {
   @Post(':id/cancel')
   @HttpCode(200)
   @Scopes('tasks:cancel')
-  @ReadsBody('none')
+  @ReadsBody('small?')
   @ApiOperation({
     summary: 'Cancel a task',
     description: 'A running task is asked to stop; it ends `cancelled` when it has, unless it finished first.',
   })
   @ApiParam(ID)
+  @ApiBody({ type: ReasonBody, required: false })
   @ApiResponse({ status: 200, type: TaskResponse })
   @ApiResponse(INVALID_STATE)
-  async cancel(@Param('id', TaskId) id: string, @Caller() { tenant, subject }: Principal): Promise<TaskResponse> {
-    return showTask(await this.canceller.cancel(tenant, id, subject));
+  async cancel(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() { tenant, subject }: Principal): Promise<TaskResponse> {
+    return showTask(await this.canceller.cancel(tenant, id, subject, readReason(body)));
   }
 
   @Post(':id/retry')
   @HttpCode(200)
   @Scopes('tasks:write')
-  @ReadsBody('none')
-  @ApiOperation({ summary: 'Run a failed, cancelled or expired task again', description: 'Failures and crashes start at zero.' })
+  @ReadsBody('task?')
+  @ApiOperation({
+    summary: 'Run a failed, cancelled or expired task again',
+    description: 'Failures and crashes start at zero. With the same payload it goes on from its checkpoint, if it has one.',
+  })
   @ApiParam(ID)
+  @ApiBody({ type: RetryTaskBody, required: false })
   @ApiResponse({ status: 200, type: TaskResponse })
   @ApiResponse(INVALID_STATE)
-  async retry(@Param('id', TaskId) id: string, @Caller() { tenant }: Principal): Promise<TaskResponse> {
-    return showTask(await this.retrier.retry(tenant, id));
+  async retry(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() { tenant, subject }: Principal): Promise<TaskResponse> {
+    return showTask(await this.retrier.retry(tenant, id, subject, readRetry(body, this.config)));
+  }
+
+  @Post(':id/discard')
+  @HttpCode(200)
+  @Scopes('tasks:write')
+  @ReadsBody('small?')
+  @ApiOperation({
+    summary: 'Put a dead letter aside',
+    description: 'The task stays `failed`, with `discarded: true`, and is no dead letter any more. It can still be retried.',
+  })
+  @ApiParam(ID)
+  @ApiBody({ type: ReasonBody, required: false })
+  @ApiResponse({ status: 200, type: TaskResponse })
+  @ApiResponse(INVALID_STATE)
+  async discard(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() { tenant, subject }: Principal): Promise<TaskResponse> {
+    return showTask(await this.discarder.discard(tenant, id, subject, readReason(body)));
   }
 }

@@ -1,0 +1,30 @@
+/** Tells the life of a task: what happened to it, when, by whom, and why. */
+import { Controller, Get, Inject, Param, UseInterceptors } from '@nestjs/common';
+import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Caller, Scopes, type Principal } from '@app/auth';
+import { TaskTimeline } from '@app/tasks';
+import { QueryReader } from '../request/query-reader.js';
+import { showTimelineItem } from './show-timeline.js';
+import { TaskId } from './task-id.js';
+import { TimelineResponse } from './timeline.response.js';
+
+@ApiTags('tasks')
+@Controller('api/tasks')
+@UseInterceptors(QueryReader)
+export class TimelineController {
+  constructor(@Inject(TaskTimeline) private readonly timeline: TaskTimeline) {}
+
+  @Get(':id/timeline')
+  @Scopes('tasks:read')
+  @ApiOperation({
+    summary: 'Read the life of a task',
+    description:
+      'Its submission, attempts and events, oldest first: the latest 1,000. The order is that of cause, also within a millisecond.',
+  })
+  @ApiParam({ name: 'id', format: 'uuid', description: 'The id of the task.' })
+  @ApiResponse({ status: 200, type: TimelineResponse })
+  async read(@Param('id', TaskId) id: string, @Caller() { tenant }: Principal): Promise<TimelineResponse> {
+    const { items, truncated } = await this.timeline.of(tenant, id);
+    return { items: items.map(showTimelineItem), truncated };
+  }
+}
