@@ -2,8 +2,8 @@
  * Ends the process in order on SIGTERM or SIGINT, and by force when the budget is over or the signal comes again. The stages
  * are: take nothing new; finish or give back what is held, and let requests in flight have their answers; close connections.
  * An error that nobody caught takes the same way with a short budget and a non-zero code: after it nothing in memory can be
- * trusted, while everything that matters is in the database. The exception is a rejection that nobody handled where a part of the
- * process knows whose it is and has dealt with it.
+ * trusted, while everything that matters is in the database. The exception is one where a part of the process knows whose it is and
+ * has dealt with it.
  */
 import type { Server } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
@@ -50,7 +50,7 @@ export class Stopping {
     for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
       process.on(event, (err: unknown) => {
         const shutdown = this.app?.get(Shutdown, { strict: false });
-        if (event === 'unhandledRejection' && shutdown?.contains(err) === true) return;
+        if (shutdown?.contains(err, event) === true) return;
         this.logger.fatal({ err, event }, 'An error that nobody caught; the process stops.');
         if (this.begun) return;
         if (shutdown !== undefined) shutdown.crashed = { taskId: currentContext()?.taskId ?? null };

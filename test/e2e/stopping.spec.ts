@@ -67,4 +67,15 @@ describe.each(backends())('a stop on $name', (backend: Backend) => {
     expect((await waiting).status).toBe(202);
     expect(await exit).toEqual({ code: 0, signal: null });
   }, 60_000);
+
+  it('of the only worker leaves the clients that wait for its tasks with 202', async () => {
+    const installation = await Installation.start({ fleet, backend, handlersDir: journal.handlersDir, workers: 1, env: ENV });
+    const waiting = installation.client().request<{ id: string }>('POST', '/api/tasks', {
+      body: { name: 'counted.sleep', payload: { ms: MINUTE_MS } },
+      headers: { prefer: 'wait=3' },
+    });
+    await until(() => journal.starts().size === 1, { what: 'the handler to start' });
+    expect(await installation.workers[0]?.stop(8_000)).toEqual({ code: 0, signal: null });
+    expect((await waiting).status).toBe(202);
+  }, 60_000);
 });

@@ -120,5 +120,7 @@ describe('a described failure', () => {
     expect(explain(failure({ errno: 1205 }))).toMatchObject({ retryAfterMs: 1_000 });
     expect(new CommitUnknown(null).retryAfterMs).toBe(2_000);
     expect(new CommitUnknown(null)).toBeInstanceOf(Unavailable);
+    // Most calls take no key: the advice is for both.
+    expect(new CommitUnknown(null).message).toMatch(/with an Idempotency-Key.*without one/i);
   });
 });

@@ -7,7 +7,8 @@ import { TaskRunnerError, Unavailable } from '@app/errors';
 /** The connection died while COMMIT was under way: the change may or may not be there. Re-read before anything else. */
 export class CommitUnknown extends Unavailable {
   constructor(cause: unknown) {
-    super('The database did not confirm the change. Repeat the request; with the same Idempotency-Key it cannot happen twice.', { cause });
+    const advice = 'With an Idempotency-Key, repeat the request: it cannot happen twice. Without one, read what it was to change first.';
+    super(`The database did not confirm the change. ${advice}`, { cause });
   }
 }
 

@@ -26,6 +26,13 @@ const TEXT_MAX = 300;
 /** The message itself and the frame of the question. */
 const OWN_FRAME = /^Error\b|<anonymous>:1:/;
 
+/** A watcher that dies of an error watches nothing any more, and could not end a process that stands still. */
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => {
+    write('warn', { reason: error instanceof Error ? error.message : String(error) }, 'Watching the main loop met an error; it goes on.');
+  });
+}
+
 const turns = (): number => Atomics.load(data.turns, 0);
 let named: Running = {};
 /** Loaded before it is needed: when it is, there is little time. */

@@ -3,6 +3,7 @@
  * process only; nothing is opened to the outside. A main thread inside native code, such as a synchronous child process or a
  * derivation of a key, cannot be interrupted and gives no answer in time.
  */
+import type { Session } from 'node:inspector';
 import { setTimeout as after } from 'node:timers/promises';
 
 /** The loop of the asking thread must turn, or the answer is not delivered. */
@@ -14,14 +15,17 @@ interface Evaluated {
 
 /** The text that the expression evaluates to, or null where none came within `deadlineMs` or the inspector is not to be had. */
 export async function askMainThread(expression: string, deadlineMs: number): Promise<string | null> {
-  const { Session } = await import('node:inspector');
-  const session = new Session();
+  let session: Session | null = null;
   const ticking = setInterval(() => undefined, TICK_MS);
   const over = new AbortController();
   try {
-    session.connectToMainThread();
+    // A build of Node without an inspector has no such module.
+    const inspector = await import('node:inspector');
+    const asking = new inspector.Session();
+    session = asking;
+    asking.connectToMainThread();
     const answer = new Promise<string | null>((resolve) => {
-      session.post('Runtime.evaluate', { expression, returnByValue: true }, (error: Error | null, evaluated?: Evaluated) => {
+      asking.post('Runtime.evaluate', { expression, returnByValue: true }, (error: Error | null, evaluated?: Evaluated) => {
         const value = error === null ? evaluated?.result.value : null;
         resolve(typeof value === 'string' ? value : null);
       });
@@ -33,6 +37,6 @@ export async function askMainThread(expression: string, deadlineMs: number): Pro
     over.abort();
     clearInterval(ticking);
     // A session that stays open would keep the process from its exit.
-    session.disconnect();
+    session?.disconnect();
   }
 }

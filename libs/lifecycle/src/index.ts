@@ -6,5 +6,5 @@ export { armFailpoints, failpoint, type ArmedFailpoint, type FailpointAction } f
 export { Loop, NodeTimers, type LoopOptions, type LoopReport, type Timers } from './loop.js';
 export { Loops } from './loops.js';
 export { LifecycleModule } from './lifecycle.module.js';
-export { Shutdown, STAGES, type Stage } from './shutdown.js';
+export { Shutdown, STAGES, type Stage, type UncaughtEvent } from './shutdown.js';
 export { Turns } from './turns.js';

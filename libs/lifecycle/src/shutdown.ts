@@ -9,6 +9,9 @@ import { within } from './deadline.js';
 export const STAGES = ['drain', 'finish', 'close'] as const;
 export type Stage = (typeof STAGES)[number];
 
+/** How Node tells of an error that nobody caught. */
+export type UncaughtEvent = 'uncaughtException' | 'unhandledRejection';
+
 interface Part {
   name: string;
   run: (budgetMs: number) => Promise<void>;
@@ -16,7 +19,7 @@ interface Part {
 
 export class Shutdown {
   private asked: ((reason: string) => void) | null = null;
-  private contained: ((error: unknown) => boolean) | null = null;
+  private contained: ((error: unknown, event: UncaughtEvent) => boolean) | null = null;
 
   private readonly parts = new Map<Stage, Part[]>(STAGES.map((stage) => [stage, []]));
 
@@ -37,14 +40,14 @@ export class Shutdown {
     this.asked = asked;
   }
 
-  /** Set by the part that knows where promises come from: what it answers true for is dealt with and ends nothing. */
-  onRejection(contained: ((error: unknown) => boolean) | null): void {
+  /** Set by the part that knows where errors come from: what it answers true for is dealt with and ends nothing. */
+  onUncaught(contained: ((error: unknown, event: UncaughtEvent) => boolean) | null): void {
     this.contained = contained;
   }
 
-  /** Whether a rejection that nobody handled was dealt with; otherwise the process has to end. Asked in the rejection's context. */
-  contains(error: unknown): boolean {
-    return this.contained?.(error) ?? false;
+  /** Whether an error that nobody caught was dealt with; otherwise the process has to end. Asked in the error's context. */
+  contains(error: unknown, event: UncaughtEvent): boolean {
+    return this.contained?.(error, event) ?? false;
   }
 
   /** Runs one stage within `budgetMs`; returns what went wrong, by part. */

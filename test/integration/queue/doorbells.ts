@@ -71,6 +71,8 @@ export async function drain(reader: DoorbellReader): Promise<Delivery[]> {
 export class Doorbells {
   readonly clock = new StandingClock();
   readonly errors: Error[] = [];
+  /** What was told about Redis as a whole, in order. */
+  readonly told: string[] = [];
   private readonly closers: (() => Promise<unknown>)[] = [];
 
   inProcess(): Doorbell {
@@ -80,7 +82,16 @@ export class Doorbells {
   onRedis({ url, prefix }: RedisPlace): Doorbell {
     const doorbell = new RedisDoorbell(
       { urls: [url], ...LIMITS, onError: (error) => this.errors.push(error) },
-      { prefix, window: WINDOW, clock: this.clock },
+      {
+        prefix,
+        window: WINDOW,
+        clock: this.clock,
+        report: {
+          began: (reason) => this.told.push(reason),
+          ended: () => this.told.push('it is over'),
+          advise: (advice) => this.told.push(advice),
+        },
+      },
     );
     this.closers.push(() => doorbell.close());
     return doorbell;

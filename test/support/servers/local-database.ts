@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { removeDirectory, temporaryDirectory } from '../reaper.js';
 import { freePort } from './ports.js';
@@ -76,6 +76,7 @@ async function start(
       '--no-defaults',
       ...asUser(),
       `--datadir=${data}`,
+      `--tmpdir=${directory}`,
       `--socket=${join(directory, 'server.sock')}`,
       `--pid-file=${join(directory, 'server.pid')}`,
       '--bind-address=127.0.0.1',
@@ -121,7 +122,9 @@ function mariaDb(server: string): Installation | null {
     server,
     initialise(data) {
       mkdirSync(data, { mode: 0o700 });
-      execFileSync(installer, [...fixed, ...asUser(), `--datadir=${data}`], { stdio: ['ignore', 'ignore', 'pipe'] });
+      // A starting server clears the temporary folder of what looks like its own tables, and would take those of another one's start.
+      const env = { ...process.env, TMPDIR: dirname(data) };
+      execFileSync(installer, [...fixed, ...asUser(), `--datadir=${data}`], { stdio: ['ignore', 'ignore', 'pipe'], env });
     },
     options: ['--innodb-log-file-size=96M'],
   };
