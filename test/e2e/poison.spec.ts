@@ -24,7 +24,7 @@ onServers('poison', (backend: Backend) => {
     removeDirectory(directory);
   });
 
-  it.each(['counted.kill', 'counted.float'])(
+  it.each(['counted.kill', 'counted.burst'])(
     'by %s ends as such, and its neighbours succeed',
     async (name) => {
       const expectErrors = (line: { level: string }): boolean => line.level === 'fatal' || line.level === 'error';

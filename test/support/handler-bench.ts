@@ -13,6 +13,7 @@ import { Attempts } from '../../apps/server/worker/attempt.js';
 import { holding } from '../../apps/server/worker/held.js';
 import { Isolates } from '../../apps/server/worker/isolates/isolates.js';
 import { Desks } from '../../apps/server/worker/local-desk.js';
+import { Suspects } from '../../apps/server/worker/suspects.js';
 import type { Store } from './store.js';
 
 const ROUNDS_MAX = 20;
@@ -20,6 +21,7 @@ const logger = createLogger({ level: 'silent', format: 'json', role: 'test' });
 
 export class HandlerBench {
   readonly registry = new HandlerRegistry();
+  readonly suspects = new Suspects();
   private readonly config: Config;
   private readonly attempts: Attempts;
 
@@ -31,7 +33,7 @@ export class HandlerBench {
     this.config = loadConfig(env);
     const desks = new Desks(this.config, store.progress, store.checkpoints, store.resources, store.reader);
     const isolates = new Isolates(this.config, this.registry, new Shutdown(), logger);
-    this.attempts = new Attempts(this.config, store.settler, desks, isolates, logger);
+    this.attempts = new Attempts(this.config, store.settler, desks, isolates, store.clock, logger);
   }
 
   static async set(store: Store, env: Readonly<Record<string, string>>): Promise<HandlerBench> {
@@ -42,12 +44,12 @@ export class HandlerBench {
     this.registry.register(definition, 'the test');
   }
 
-  /** Runs one attempt, as the executor would, and lets the task come round again at once. */
-  async attempt(id: string): Promise<void> {
+  /** Runs one attempt, as the executor would, `waitedMs` after its claim, and lets the task come round again at once. */
+  async attempt(id: string, waitedMs = 0): Promise<void> {
     const task = await this.store.claim(this.worker, id);
     const handler = this.registry.standIn(task.name, task.fallbacks);
     if (handler === undefined) throw new Error('nobody runs it');
-    const held = holding(this.worker, task, () => true);
+    const held = holding(this.worker, task, () => true, this.store.clock.monotonic() - waitedMs);
     await this.attempts.execute(held, handler);
     await this.store.makeDue(id, 'run');
     await this.store.promoter.promote();
@@ -65,7 +67,7 @@ export class HandlerBench {
 
   /** One more runner of hooks, with the handlers of this bench or others. */
   abandonment(registry: HandlerRegistry = this.registry): Abandonment {
-    return new Abandonment(this.config, registry, this.store.abandoned, new Loops(), this.store.clock, logger);
+    return new Abandonment(this.config, registry, this.store.abandoned, this.suspects, new Loops(), this.store.clock, logger);
   }
 
   /** Lets the time come at which resources are looked at. */

@@ -64,6 +64,7 @@ export default [
   counted('counted.float', async (payload) => { Promise.reject(new Error('nobody catches this')); await pause(payload.ms); }),
   counted('counted.late', (payload) => { void pause(payload.ms).then(() => { throw new Error('too late'); }); return 'done'; }),
   counted('counted.exit', async (payload, ctx) => { try { process.exit(7); } catch (error) { if (!payload.swallow) throw error; } await pause(payload.ms, null, { signal: ctx.signal }); }),
+  counted('counted.exit-later', async (payload, ctx) => { setTimeout(() => process.exit(7), 0); await pause(payload.ms, null, { signal: ctx.signal }); }),
   counted('counted.spin', function spin(payload) { const until = performance.now() + payload.ms; let turns = 0; while (performance.now() < until) turns += 1; return { turns }; }),
   counted('counted.native', (payload) => execFileSync('sleep', [String(payload.ms / 1000)]).length),
   counted('counted.deaf', (payload) => pause(payload.ms, { slept: payload.ms })),

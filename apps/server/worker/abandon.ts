@@ -3,6 +3,7 @@
  * the handler and takes the resource first; while it runs, and for a moment longer, nobody else is offered the resource. One that
  * fails is called again after a pause that grows up to a bound, without an end: what exists outside of this system does not go away
  * because we stopped asking. A hook that ignores its signal is left behind and counts as failed, so the next call may meet it.
+ * While a suspect waits or runs no hook begins: a crash of the hook would be taken for the suspect's.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
@@ -11,6 +12,7 @@ import { Clock, Loop, Loops, within } from '@app/lifecycle';
 import { AbandonedResources, type Abandoned } from '@app/tasks';
 import { Logger, runWithContext } from '@app/telemetry';
 import { handlerLogger } from './attempt-context.js';
+import { Suspects } from './suspects.js';
 
 /** How many hooks one worker runs at once; they are rare, and take no slots. */
 const AT_ONCE = 8;
@@ -33,6 +35,7 @@ export class Abandonment {
     private readonly config: Pick<Config, 'abandonLookMs' | 'abandonTimeoutMs' | 'abandonRetryMaxMs' | 'workerAbortGraceMs'>,
     @Inject(HandlerRegistry) private readonly registry: HandlerRegistry,
     @Inject(AbandonedResources) private readonly resources: AbandonedResources,
+    @Inject(Suspects) private readonly suspects: Pick<Suspects, 'closed' | 'enterHook'>,
     @Inject(Loops) private readonly loops: Loops,
     @Inject(Clock) clock: Clock,
     @Inject(Logger) private readonly logger: Logger,
@@ -61,6 +64,7 @@ export class Abandonment {
 
   /** One look. Whether another one at once is worth it. */
   async look(signal: AbortSignal): Promise<boolean> {
+    if (this.suspects.closed) return false;
     const { found, full } = await this.resources.look(this.names());
     const waiting = [...found];
     const work = async (): Promise<void> => {
@@ -69,7 +73,7 @@ export class Abandonment {
     const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, work));
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    return full && !signal.aborted;
+    return full && !signal.aborted && !this.suspects.closed;
   }
 
   private names(): string[] {
@@ -82,7 +86,23 @@ export class Abandonment {
 
   private async handle(resource: Abandoned, stopping: AbortSignal): Promise<void> {
     const hook = this.hookOf(resource.handler);
-    if (hook === undefined || !(await this.resources.take(resource, this.holdMs(resource.tries)))) return;
+    if (hook === undefined || this.suspects.closed) return;
+    const leave = this.suspects.enterHook();
+    let hooked: Promise<unknown> = Promise.resolve();
+    const heard: Hook = (...given) => {
+      const result = Promise.resolve().then(() => hook(...given));
+      hooked = result;
+      return result.then(() => undefined);
+    };
+    try {
+      if (await this.resources.take(resource, this.holdMs(resource.tries))) await this.letGo(heard, resource, stopping);
+    } finally {
+      // One that was left behind is company for as long as it goes on.
+      void hooked.then(leave, leave);
+    }
+  }
+
+  private async letGo(hook: Hook, resource: Abandoned, stopping: AbortSignal): Promise<void> {
     const { taskId, tenant } = resource;
     await runWithContext({ taskId, tenant }, async () => {
       const failure = stopping.aborted ? STOPPING : await this.call(hook, resource, stopping);

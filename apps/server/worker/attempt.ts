@@ -5,7 +5,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
 import type { HandlerDefinition } from '@app/handlers';
-import { failpoint } from '@app/lifecycle';
+import { Clock, failpoint } from '@app/lifecycle';
 import { TaskSettler, type ClaimedTask, type Verdict } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { makeContext } from './attempt-context.js';
@@ -21,6 +21,9 @@ import { Grace, runHandler } from './run-handler.js';
 /** How many outcomes that came too late are remembered, until their worker is told that it was lost. */
 const FENCED_MAX = 10_000;
 
+/** How long a task stays away whose inheritance could not be read, in ms; up to twice as long. */
+const UNREADABLE_PAUSE_MS = 2_000;
+
 /** An attempt that is over; `leftover` is the handler that goes on although it was told to stop. */
 export interface Over {
   leftover: Promise<unknown> | null;
@@ -35,6 +38,7 @@ export class Attempts {
     @Inject(TaskSettler) private readonly settler: TaskSettler,
     @Inject(Desks) private readonly desks: Desks,
     @Inject(Isolates) private readonly isolates: Pick<Isolates, 'begin'>,
+    @Inject(Clock) private readonly clock: Clock,
     @Inject(Logger) private readonly logger: Logger,
   ) {}
 
@@ -48,7 +52,12 @@ export class Attempts {
     const inherited = task.attempt === 1 ? NOTHING_INHERITED : await this.inherit(task, handler);
     if (inherited === null) {
       const error = { code: 'not-inherited', message: 'What earlier attempts left could not be read; the task was given back.' };
-      await this.settle(worker, task, { kind: 'released', delayMs: 0, unhandled: false, error });
+      await this.settle(worker, task, {
+        kind: 'released',
+        delayMs: Math.round(UNREADABLE_PAUSE_MS * (1 + Math.random())),
+        unhandled: false,
+        error,
+      });
       return { leftover: null };
     }
     failpoint('run.starting');
@@ -58,7 +67,11 @@ export class Attempts {
       await this.settle(worker, task, this.verdictOf({ kind: 'ignored' }, held.stopped, task, handler, 0));
       return { leftover: null };
     }
-    const { timeoutMs, deadlineFirst } = this.limitOf(task, handler);
+    const { timeoutMs, deadlineFirst, startedAt } = this.limitOf(held, handler);
+    if (timeoutMs <= 0) {
+      await this.settle(worker, task, this.verdictOf({ kind: 'ignored' }, 'deadline', task, handler, 0));
+      return { leftover: null };
+    }
     const abort = new AbortController();
     const grace = new Grace(this.config.workerAbortGraceMs);
     let stopped: HandlerOrder | null = null;
@@ -76,13 +89,13 @@ export class Attempts {
     const desk = this.desks.open(worker, task, handler);
     const { context, end } = makeContext(task, {
       signal: abort.signal,
-      deadline: new Date(task.startedAt + timeoutMs),
+      deadline: new Date(startedAt + timeoutMs),
       logger: this.logger,
       desk,
       inherited,
     });
     if (handler.isolation !== undefined)
-      isolated = this.isolates.begin(handler, held, { deadline: task.startedAt + timeoutMs, desk, inherited });
+      isolated = this.isolates.begin(handler, held, { deadline: startedAt + timeoutMs, desk, inherited });
     const work = isolated === null ? runHandler(handler, task, context) : isolated.ending;
     const ending = await Promise.race([work, grace.over]);
     failpoint('run.ended');
@@ -129,12 +142,17 @@ export class Attempts {
     return classify(ending, reason, { task, handler, retry, resultBytesMax, snoozesMax, timeoutMs, random: Math.random() });
   }
 
-  /** The shorter of the attempt's own timeout and what is left of the task's life, both in ms from the claim. */
-  private limitOf(task: ClaimedTask, handler: HandlerDefinition): { timeoutMs: number; deadlineFirst: boolean } {
+  /**
+   * The shorter of the attempt's own timeout and what is left of the task's life, in ms from now, the start of the handler; and when
+   * that is, by the database's clock. A task may wait between its claim and its start, for a suspect or for its lease: its own timeout
+   * does not run meanwhile, because it would end what was never begun; the life of the task does.
+   */
+  private limitOf({ task, claimedAt }: Held, handler: HandlerDefinition): { timeoutMs: number; deadlineFirst: boolean; startedAt: number } {
     const asked = ownPolicy(task).timeoutMs;
     const own = asked > 0 ? asked : (handler.timeoutMs ?? this.config.taskTimeoutMs);
-    const left = task.deadlineAt > 0 ? Math.max(0, task.deadlineAt - task.startedAt) : Number.POSITIVE_INFINITY;
-    return { timeoutMs: Math.min(own, left), deadlineFirst: left < own };
+    const startedAt = task.startedAt + Math.round(this.clock.monotonic() - claimedAt);
+    const left = task.deadlineAt > 0 ? Math.max(0, task.deadlineAt - startedAt) : Number.POSITIVE_INFINITY;
+    return { timeoutMs: Math.min(own, left), deadlineFirst: left < own, startedAt };
   }
 
   private retryDefaults(): RetryDefaults {

@@ -53,7 +53,7 @@ export class Audit {
   async look(): Promise<void> {
     const worker = this.lease.id;
     if (!this.lease.held) return;
-    const missing = (await this.claimer.running(worker)).filter(({ bytes, attempt }) => !this.executor.holds(bytes, attempt));
+    const missing = (await this.claimer.running(worker)).filter((task) => !this.executor.holds(task));
     const again = missing.filter((task) => this.suspected.has(keyOf(task)));
     this.suspected = new Set(missing.map(keyOf));
     for (const task of again) {

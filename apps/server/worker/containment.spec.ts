@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { UncaughtEvent } from '@app/lifecycle';
 import { runWithContext } from '@app/telemetry';
 import { Containment } from './containment.js';
 
@@ -8,7 +9,8 @@ describe('Containment', () => {
   const fail = jest.fn<(taskId: string, attempt: number, error: Error) => boolean>();
   const error = jest.fn();
   const real = process.exit;
-  let contains: ((thrown: unknown) => boolean) | null = null;
+  let contains: ((thrown: unknown, event: UncaughtEvent) => boolean) | null = null;
+  const rejected = (thrown: unknown): boolean | undefined => contains?.(thrown, 'unhandledRejection');
   let exited: unknown[] = [];
   let undo: () => void = () => undefined;
 
@@ -17,7 +19,7 @@ describe('Containment', () => {
     fail.mockReset().mockReturnValue(true);
     error.mockReset();
     process.exit = (code) => exited.push(code) as never;
-    const shutdown = { onRejection: (contained: typeof contains) => void (contains = contained) };
+    const shutdown = { onUncaught: (contained: typeof contains) => void (contains = contained) };
     undo = new Containment({ fail }, shutdown, { error }).start();
   });
 
@@ -28,7 +30,7 @@ describe('Containment', () => {
 
   it('fails the attempt that a floating rejection comes from', () => {
     const thrown = new Error('lost');
-    expect(runWithContext(TASK, () => contains?.(thrown))).toBe(true);
+    expect(runWithContext(TASK, () => rejected(thrown))).toBe(true);
     expect(fail).toHaveBeenCalledWith(TASK.taskId, 2, expect.objectContaining({ code: 'floating-rejection', retryable: true }));
     expect(fail.mock.calls[0]?.[2].message).toBe('A promise that nobody awaited was rejected: lost');
     expect(error).toHaveBeenCalledWith({ err: thrown, attemptEnded: false }, expect.stringContaining('Its attempt fails.'));
@@ -36,13 +38,13 @@ describe('Containment', () => {
 
   it('only tells of one whose attempt is over', () => {
     fail.mockReturnValue(false);
-    expect(runWithContext(TASK, () => contains?.('late'))).toBe(true);
+    expect(runWithContext(TASK, () => rejected('late'))).toBe(true);
     expect(error).toHaveBeenCalledWith({ err: 'late', attemptEnded: true }, expect.stringContaining('Its attempt was over.'));
   });
 
   it('leaves what comes from nobody to whoever asked', () => {
-    expect(contains?.(new Error('ours'))).toBe(false);
-    expect(runWithContext({ requestId: 'r' }, () => contains?.(new Error('ours')))).toBe(false);
+    expect(rejected(new Error('ours'))).toBe(false);
+    expect(runWithContext({ requestId: 'r' }, () => rejected(new Error('ours')))).toBe(false);
     expect(fail).not.toHaveBeenCalled();
   });
 
@@ -53,6 +55,30 @@ describe('Containment', () => {
     }
     expect(fail).toHaveBeenCalledTimes(2);
     expect(exited).toEqual([]);
+  });
+
+  it('deals with its own refusal where nobody catches it, as in a timer, and with no other exception', () => {
+    const refusals: unknown[] = [];
+    try {
+      runWithContext(TASK, () => process.exit(3));
+    } catch (refusal) {
+      refusals.push(refusal);
+    }
+    error.mockClear();
+    fail.mockClear();
+    expect(contains?.(refusals[0], 'uncaughtException')).toBe(true);
+    expect(rejected(refusals[0])).toBe(true);
+    expect(runWithContext(TASK, () => contains?.(new Error('burst'), 'uncaughtException'))).toBe(false);
+    expect([fail, error].map(({ mock }) => mock.calls)).toEqual([[], []]);
+  });
+
+  it('contains a hook, which has a task and no attempt, by telling of it', () => {
+    const hook = { taskId: TASK.taskId };
+    expect(runWithContext(hook, () => rejected(new Error('lost')))).toBe(true);
+    expect(() => runWithContext(hook, () => process.exit(3))).toThrow(expect.objectContaining({ code: 'process-exit-refused' }));
+    expect([fail.mock.calls, exited]).toEqual([[], []]);
+    expect(error).toHaveBeenCalledTimes(2);
+    expect(error).toHaveBeenCalledWith(expect.objectContaining({ hook: 'onAbandon' }), expect.stringContaining('onAbandon hook'));
   });
 
   it('lets the program itself exit, and is gone when it is undone', () => {

@@ -2,26 +2,31 @@
  * Keeps one handler's slips from ending the worker and everybody else's work with it. A promise that is rejected and that nobody
  * handles, and a call of `process.exit()`, fail the attempt they come from; the handler is told to stop, and the worker lives
  * on. Whose they are is told by the context that travels with asynchronous calls, so that what comes from nobody's handler
- * still ends the process. An exception that nobody caught is not contained: Node calls the process undefined after one.
+ * still ends the process. A hook for abandoned resources has a task and no attempt: nothing fails there, it is only told.
+ * An exception that nobody caught is not contained, because Node calls the process undefined after one. The only exception is the
+ * error that refuses an exit: it left a call that would not have come back either, from a timer or a listener of the handler.
  */
 import { syncBuiltinESMExports } from 'node:module';
 import { Inject, Injectable } from '@nestjs/common';
 import { describeFailure, RetryableError } from '@app/handlers';
-import { Shutdown } from '@app/lifecycle';
+import { Shutdown, type UncaughtEvent } from '@app/lifecycle';
 import { currentContext, Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
 
 @Injectable()
 export class Containment {
+  /** Errors that were thrown here and told by then; where nobody catches them, that is all. */
+  private readonly refusals = new WeakSet<object>();
+
   constructor(
     @Inject(Executor) private readonly executor: Pick<Executor, 'fail'>,
-    @Inject(Shutdown) private readonly shutdown: Pick<Shutdown, 'onRejection'>,
+    @Inject(Shutdown) private readonly shutdown: Pick<Shutdown, 'onUncaught'>,
     @Inject(Logger) private readonly logger: Pick<Logger, 'error'>,
   ) {}
 
   /** Returns what undoes it. */
   start(): () => void {
-    this.shutdown.onRejection((thrown) => this.rejected(thrown));
+    this.shutdown.onUncaught((thrown, event) => this.uncaught(thrown, event));
     const exit = process.exit;
     const guarded: typeof exit = (code) => {
       this.refuseExit();
@@ -29,9 +34,14 @@ export class Containment {
     };
     replaceExit(guarded);
     return () => {
-      this.shutdown.onRejection(null);
+      this.shutdown.onUncaught(null);
       if (process.exit === guarded) replaceExit(exit);
     };
+  }
+
+  private uncaught(thrown: unknown, event: UncaughtEvent): boolean {
+    if (typeof thrown === 'object' && thrown !== null && this.refusals.has(thrown)) return true;
+    return event === 'unhandledRejection' && this.rejected(thrown);
   }
 
   private rejected(thrown: unknown): boolean {
@@ -44,13 +54,19 @@ export class Containment {
   private refuseExit(): void {
     const message = 'The handler called process.exit(). It runs in a process that others share, so it may not end it.';
     const error = new RetryableError({ code: 'process-exit-refused', message });
-    if (this.fail(error, error, 'A handler called process.exit(), which was refused.')) throw error;
+    if (!this.fail(error, error, 'A handler called process.exit(), which was refused.')) return;
+    this.refusals.add(error);
+    throw error;
   }
 
-  /** False where the running code belongs to no attempt. The line carries the task and the attempt by itself. */
+  /** False where the running code belongs to no task. The line carries the task and the attempt by itself. */
   private fail(error: Error, err: unknown, line: string): boolean {
     const { taskId, attempt } = currentContext() ?? {};
-    if (taskId === undefined || attempt === undefined) return false;
+    if (taskId === undefined) return false;
+    if (attempt === undefined) {
+      this.logger.error({ err, hook: 'onAbandon' }, `${line} It was its onAbandon hook.`);
+      return true;
+    }
     const fails = this.executor.fail(taskId, attempt, error);
     this.logger.error({ err, attemptEnded: !fails }, fails ? `${line} Its attempt fails.` : `${line} Its attempt was over.`);
     return true;

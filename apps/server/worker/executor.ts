@@ -6,11 +6,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
 import { HandlerRegistry, type HandlerDefinition } from '@app/handlers';
-import { pause, Shutdown } from '@app/lifecycle';
-import { idBytes, TaskSettler, Workers, type ClaimedTask, type Verdict } from '@app/tasks';
+import { Clock, pause, Shutdown } from '@app/lifecycle';
+import { idText, TaskSettler, Workers, type ClaimedTask, type Verdict } from '@app/tasks';
 import { Logger, runWithContext } from '@app/telemetry';
 import { Attempts, type Over } from './attempt.js';
 import { breakHeld, holding, stopHeld, type Held } from './held.js';
+import { HeldTasks } from './held-tasks.js';
 import { Suspects } from './suspects.js';
 
 /** How long a suspect that found too many others waiting stays away, in ms; up to three times as long. */
@@ -23,8 +24,7 @@ const IDLE_LOOK_MS = 20;
 
 @Injectable()
 export class Executor {
-  /** What is held, by id and attempt: an older attempt of the same task may still be on its way out. */
-  private readonly running = new Map<string, Held>();
+  private readonly running = new HeldTasks();
   private closedSlots = 0;
   private wornOut = false;
 
@@ -36,6 +36,7 @@ export class Executor {
     @Inject(Workers) private readonly workers: Pick<Workers, 'setSolo'>,
     @Inject(Suspects) private readonly suspects: Suspects,
     @Inject(Shutdown) private readonly shutdown: Shutdown,
+    @Inject(Clock) private readonly clock: Clock,
     @Inject(Logger) private readonly logger: Logger,
   ) {}
 
@@ -45,35 +46,34 @@ export class Executor {
 
   /** What this worker held when it was declared lost: what it holds, and what came too late since then. */
   takeHeld(): Buffer[] {
-    return [...[...this.running.values()].map(({ task }) => task.bytes), ...this.attempts.takeFenced()];
+    return [...this.running.list().map(({ task }) => task.bytes), ...this.attempts.takeFenced()];
   }
 
   /** Whether this very attempt is held. */
-  holds(id: Buffer, attempt: number): boolean {
-    return this.running.has(keyOf(id, attempt));
+  holds(task: Pick<ClaimedTask, 'id' | 'attempt'>): boolean {
+    return this.running.find(task) !== undefined;
   }
 
-  /** The attempts that are held at this moment; whether one of them is among those is asked later, when some may have ended. */
-  heldNow(): { has(id: Buffer, attempt: number): boolean } {
-    const keys = new Set(this.running.keys());
-    return { has: (id, attempt) => keys.has(keyOf(id, attempt)) };
+  /** The attempts of these tasks that are held at this moment; by the time they are asked for, some may have ended. */
+  heldNow(ids: readonly Buffer[]): { has(task: Pick<ClaimedTask, 'id' | 'attempt'>): boolean } {
+    const now = this.running.size === 0 ? [] : ids.flatMap((id) => this.running.of(idText(id)));
+    return { has: ({ id, attempt }) => now.some(({ task }) => task.id === id && task.attempt === attempt) };
   }
 
   /** Asks one task to stop because somebody cancelled it. */
   cancel(id: Buffer): void {
-    for (const held of this.running.values()) if (held.task.bytes.equals(id)) stopHeld(held, 'cancel');
+    for (const held of this.running.of(idText(id))) stopHeld(held, 'cancel');
   }
 
   /** Fails this attempt with an error that its handler did not throw itself; false where no such attempt runs. */
   fail(taskId: string, attempt: number, error: Error): boolean {
-    const bytes = idBytes(taskId);
-    const held = bytes === null ? undefined : this.running.get(keyOf(bytes, attempt));
+    const held = this.running.find({ id: taskId, attempt });
     return held !== undefined && breakHeld(held, error);
   }
 
   /** Asks every handler to stop. */
   stopAll(reason: 'shutdown' | 'gone'): void {
-    for (const held of [...this.running.values()]) stopHeld(held, reason);
+    for (const held of this.running.list()) stopHeld(held, reason);
   }
 
   /**
@@ -99,7 +99,7 @@ export class Executor {
   }
 
   private async giveUp(verdictOf: (held: Held) => Verdict): Promise<void> {
-    const left = [...this.running.values()].map((held) => ({ ...held, verdict: verdictOf(held) }));
+    const left = this.running.list().map((held) => ({ ...held, verdict: verdictOf(held) }));
     this.stopAll('gone');
     await Promise.allSettled(left.map(({ worker, task, verdict }) => this.settler.settle({ worker, task, verdict })));
   }
@@ -114,29 +114,30 @@ export class Executor {
    * when the handler has ended. Never rejects.
    */
   async run(worker: Buffer, task: ClaimedTask, isLeased: () => boolean): Promise<void> {
-    const key = keyOf(task.bytes, task.attempt);
-    const held = holding(worker, task, isLeased);
-    this.running.set(key, held);
-    await runWithContext({ taskId: task.id, attempt: task.attempt, tenant: task.tenant, handler: this.nameOf(task) }, async () => {
+    const handler = this.registry.standIn(task.name, task.fallbacks);
+    const held = holding(worker, task, isLeased, this.clock.monotonic());
+    this.running.add(held);
+    const { id: taskId, attempt, tenant } = task;
+    // A fallback stands in under a name of its own.
+    await runWithContext({ taskId, attempt, tenant, handler: handler?.name ?? task.name }, async () => {
       let leftover: Promise<unknown> | null = null;
       try {
-        ({ leftover } = await this.attempt(held));
+        ({ leftover } = await this.attempt(held, handler));
       } catch (err) {
         this.logger.error(
           { err },
           'The outcome of an attempt could not be recorded; the task is given back, or swept when the lease ends.',
         );
       } finally {
-        this.running.delete(key);
+        this.running.delete(held);
       }
       if (leftover !== null) await this.outlast(task, leftover);
     });
   }
 
-  /** Finds the handler, and lets the task in: beside the others, or, for a suspect, by itself. */
-  private async attempt(held: Held): Promise<Over> {
+  /** Lets the task in: beside the others, or, for a suspect, by itself. */
+  private async attempt(held: Held, handler: HandlerDefinition | undefined): Promise<Over> {
     const { worker, task } = held;
-    const handler = this.registry.standIn(task.name, task.fallbacks);
     if (handler === undefined) return this.giveBack(worker, task, 'unknown-handler', this.config.unknownHandlerPauseMs);
     if (!this.isSuspect(task)) {
       await this.suspects.opened();
@@ -150,9 +151,10 @@ export class Executor {
   private async isolated(held: Held, handler: HandlerDefinition): Promise<Over> {
     const { worker, task } = held;
     const giveUp = AbortSignal.timeout(ISOLATION_MS);
-    const others = (): boolean => [...this.running.values()].some(({ stop }) => stop !== null);
+    const others = (): boolean => this.suspects.hooks > 0 || this.running.list().some(({ stop }) => stop !== null);
     while (others() && held.stopped === null && !giveUp.aborted) await pause(IDLE_LOOK_MS, giveUp);
-    const alone = !others() && held.stopped === null && (await this.workers.setSolo(worker, task.bytes));
+    const alone = !others() && held.stopped === null;
+    if (alone) await this.workers.setSolo(worker, task.bytes);
     try {
       return await this.attempts.execute(held, handler);
     } finally {
@@ -183,11 +185,6 @@ export class Executor {
     this.closedSlots -= 1;
   }
 
-  /** The handler that runs it: a fallback stands in under a name of its own. */
-  private nameOf({ name, fallbacks }: ClaimedTask): string {
-    return this.registry.standIn(name, fallbacks)?.name ?? name;
-  }
-
   private async giveBack(worker: Buffer, task: ClaimedTask, code: 'unknown-handler' | 'suspect-waits', delayMs: number): Promise<Over> {
     const unhandled = code === 'unknown-handler';
     const message = unhandled
@@ -197,5 +194,3 @@ export class Executor {
     return { leftover: null };
   }
 }
-
-const keyOf = (id: Buffer, attempt: number): string => `${id.toString('hex')} ${attempt}`;

@@ -14,6 +14,8 @@ export interface Held {
   readonly task: ClaimedTask;
   /** Whether the worker's lease certainly holds at this very moment. */
   readonly isLeased: () => boolean;
+  /** When the answer to the claim was here, in ms of the monotonic clock. */
+  readonly claimedAt: number;
   /** Stops the handler, once there is one. */
   stop: ((order: HandlerOrder) => void) | null;
   /** Set where the stop came before the handler. */
@@ -26,10 +28,11 @@ export interface Held {
 
 const LOOK_MS = 20;
 
-export const holding = (worker: Buffer, task: ClaimedTask, isLeased: () => boolean): Held => ({
+export const holding = (worker: Buffer, task: ClaimedTask, isLeased: () => boolean, claimedAt: number): Held => ({
   worker,
   task,
   isLeased,
+  claimedAt,
   stop: null,
   stopped: null,
   broken: null,

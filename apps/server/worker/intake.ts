@@ -90,7 +90,7 @@ export class Intake {
   /** Claims until the database has said yes or no to every id. `asked`: a claim went out and its answer is missing. */
   private async decide(ids: readonly Buffer[], reserved: number, asked: boolean): Promise<number> {
     if (ids.length === 0) return this.start(this.lease.id, [], reserved);
-    const before = this.executor.heldNow();
+    const before = this.executor.heldNow(ids);
     const claimed: ClaimedTask[] = [];
     let worker = this.lease.id;
     let open = ids;
@@ -120,7 +120,7 @@ export class Intake {
       }
       await pause(wait, this.drain.signal);
     }
-    const fresh = claimed.filter(({ bytes, attempt }) => !before.has(bytes, attempt));
+    const fresh = claimed.filter((task) => !before.has(task));
     return this.start(worker, fresh, reserved);
   }
 
@@ -134,7 +134,7 @@ export class Intake {
 
   private start(worker: Buffer, claimed: readonly ClaimedTask[], reserved: number): number {
     // A lease that was lost meanwhile took its claims with it.
-    const mine = worker.equals(this.lease.id) ? claimed.filter(({ bytes, attempt }) => !this.executor.holds(bytes, attempt)) : [];
+    const mine = worker.equals(this.lease.id) ? claimed.filter((task) => !this.executor.holds(task)) : [];
     this.slots.release(reserved - mine.length);
     if (mine.length > 0) failpoint('claim.known');
     for (const task of mine) {

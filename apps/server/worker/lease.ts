@@ -21,7 +21,7 @@ const LOOKS_PER_LEASE = 20;
 
 @Injectable()
 export class Lease {
-  /** The id that claims are made under. Changes when the lease was lost. */
+  /** The id that claims are made under. Changes when the lease was lost; then it is in the register a little later. */
   id: Buffer;
   private pulse: Pulse | null = null;
   private loop: Loop | null = null;
@@ -112,7 +112,6 @@ export class Lease {
       leaseMs: workerLeaseMs,
     });
     failpoint('register.committed');
-    this.id = id;
     this.registeredAt = registeredAt;
     this.inDoubt = false;
     this.beat();
@@ -182,18 +181,26 @@ export class Lease {
     this.executor.stopAll('shutdown');
   }
 
-  /** The row was marked lost, or is gone. Everything held belongs to others now; come back as somebody new. */
+  /**
+   * The row was marked lost, or is gone. Everything held belongs to others now; come back as somebody new. The new name counts from
+   * here on, before it is in the register: the answer to a claim under the old one may still be on its way, and is known by that.
+   */
   private async renew(): Promise<void> {
     this.logger.error({ workerId: idText(this.id) }, 'This worker was declared lost; it drops what it holds and registers anew.');
     const lost = this.id;
+    this.id = this.ids.next();
     const held = this.executor.takeHeld();
     this.executor.stopAll('gone');
     await this.stopBeating();
     failpoint('renew.dropped');
     await this.insist(() => this.workers.survive(lost, held));
     failpoint('renew.survived');
-    // Claims are made under the old name until the new one is in the register; `held` keeps them from being made at all.
-    await this.insist(() => this.register(this.ids.next()));
+    // Under a name that is not in the register nothing can be claimed; `held` keeps claims from being made at all.
+    // Each try has a name of its own: the one before may be in the register, though nobody answered that it is.
+    await this.insist(async () => {
+      this.id = this.ids.next();
+      await this.register(this.id);
+    });
   }
 
   /** The database may be why the lease was lost; the worker has nothing else to do than to come back. */

@@ -19,6 +19,8 @@ const FALLBACKS_MAX = 5;
 
 export class HandlerRegistry {
   private readonly handlers = new Map<string, FoundHandler & { readonly definition: HandlerDefinition }>();
+  /** Of every name, once the registry is complete: each task that runs asks for its own. */
+  private readonly chains = new Map<string, readonly HandlerDefinition[]>();
 
   /**
    * @param module see `FoundHandler`; an isolated handler needs one, because its thread or process has to load it anew.
@@ -47,6 +49,7 @@ export class HandlerRegistry {
       const problem = fallback !== undefined && !this.has(fallback) ? `no handler is named "${fallback}"` : chainProblem(this.chain(name));
       if (problem !== null) throw new InvalidHandler(`${origin} ("${name}")`, [`"fallback": ${problem}`]);
     }
+    for (const name of this.handlers.keys()) this.chains.set(name, this.chain(name));
   }
 
   /**
@@ -54,7 +57,7 @@ export class HandlerRegistry {
    * Undefined where this process lacks it.
    */
   standIn(name: string, fallbacks: number): HandlerDefinition | undefined {
-    return this.chain(name)[fallbacks];
+    return (this.chains.get(name) ?? this.chain(name))[fallbacks];
   }
 
   /** The handler of the name and its fallbacks in turn; empty where there is none, and cut off where a chain does not end. */

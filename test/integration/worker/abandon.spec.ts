@@ -5,6 +5,7 @@ import { HandlerRegistry, type HandlerDefinition, type PermanentError } from '@a
 import { HandlerBench } from '../../support/handler-bench.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { bytesOf } from '../../support/store.js';
+import { until } from '../../support/until.js';
 
 const ENV = { WORKER_ABORT_GRACE_MS: '100', ABANDON_TIMEOUT_MS: '200', RETRY_BASE_MS: '10' };
 const going = new AbortController().signal;
@@ -153,5 +154,28 @@ onEveryStore('a handler with resources', (current) => {
     without.register({ name: 'moved', run: () => null }, 'the test');
     await bench.abandonment(without).look(going);
     expect(await current().raw.query(sql`SELECT tries FROM task_resources WHERE task_id = ${bytesOf(id)}`)).toEqual([{ tries: 0 }]);
+  });
+
+  it('keeps its hook from running beside a suspect, and is company for one until the hook has ended', async () => {
+    let end: () => void = () => undefined;
+    let calls = 0;
+    bench.handle({
+      name: 'slow',
+      onAbandon: () => {
+        calls += 1;
+        return new Promise<void>((resolve) => (end = resolve));
+      },
+      run: (_payload, context) => context.registerResource('vm', '7').then(() => null),
+    });
+    await bench.runAll({ name: 'slow' });
+    await bench.makeResourcesDue();
+    await bench.suspects.alone(() => bench.abandonment().look(going));
+    expect(calls).toBe(0);
+    expect(await current().raw.query(sql`SELECT tries FROM task_resources`)).toEqual([{ tries: 0 }]);
+    // Its grace ends before it does.
+    await bench.abandonment().look(going);
+    expect([calls, bench.suspects.hooks]).toEqual([1, 1]);
+    end();
+    await until(() => bench.suspects.hooks === 0, { what: 'the hook to have left' });
   });
 });

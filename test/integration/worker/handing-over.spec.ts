@@ -1,11 +1,12 @@
 /** What a handler asks of the platform while it runs: checkpoints that later attempts find, pauses, and others to take over. */
-import { beforeEach, expect, it } from '@jest/globals';
+import { beforeEach, expect, it, jest } from '@jest/globals';
 import { sql } from '@app/database';
 import type { HandlerDefinition, TaskContext } from '@app/handlers';
 import { HandlerBench } from '../../support/handler-bench.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { until } from '../../support/until.js';
 
+const HOUR_MS = 3_600_000;
 const ENV = { CHECKPOINT_MAX_BYTES: '1024', SNOOZES_MAX: '2', WORKER_ABORT_GRACE_MS: '100', RETRY_MAX_ATTEMPTS: '3', RETRY_BASE_MS: '10' };
 
 onEveryStore('a handler', (current) => {
@@ -181,5 +182,51 @@ onEveryStore('a handler', (current) => {
     await current().retrier.retry('acme', id, 'tester');
     await bench.attempt(id);
     expect(ran).toEqual(['first', 'second', 'first']);
+  });
+
+  it('has its own timeout from its start, and its task the deadline from the claim on', async () => {
+    const deadlines: number[] = [];
+    bench.handle({ name: 'timely', timeoutMs: 20_000, run: (_payload, { deadline }) => void deadlines.push(deadline.getTime()) });
+    const startedAt: number[] = [];
+    for (const [deadlineMs, waitedMs] of [
+      [null, 10_000],
+      [HOUR_MS, 10_000],
+      [HOUR_MS, HOUR_MS - 5_000],
+    ] as const) {
+      const { id } = await current().add({ name: 'timely', payload: '""', deadlineMs });
+      await bench.attempt(id, waitedMs);
+      const row = await current().row(id);
+      expect(row).toMatchObject({ state: 'succeeded' });
+      startedAt.push(Number(deadlineMs === HOUR_MS && waitedMs > 10_000 ? row['deadline_at'] : row['started_at']));
+    }
+    expect(deadlines.map((deadline, index) => deadline - (startedAt[index] ?? 0))).toEqual([30_000, 30_000, 0]);
+  });
+
+  it('is not started where nothing is left of its task', async () => {
+    let runs = 0;
+    bench.handle({ name: 'late', run: () => void (runs += 1) });
+    const { id } = await current().add({ name: 'late', deadlineMs: HOUR_MS });
+    await bench.attempt(id, HOUR_MS);
+    expect(await current().row(id)).toMatchObject({ state: 'failed', reason: 'deadline_exceeded' });
+    expect(runs).toBe(0);
+  });
+
+  it('is kept away for a while where what it has left could not be read', async () => {
+    const settle = jest.spyOn(current().settler, 'settle');
+    bench.handle({
+      name: 'again',
+      run: () => {
+        throw new Error('once more');
+      },
+    });
+    const { id } = await current().add({ name: 'again' });
+    await bench.attempt(id);
+    current().database.beAway(1, ['query']);
+    await bench.attempt(id);
+    const [, second] = settle.mock.calls.map(([{ verdict }]) => verdict);
+    settle.mockRestore();
+    expect(second).toMatchObject({ kind: 'released', error: { code: 'not-inherited' } });
+    expect(second).toHaveProperty('delayMs', expect.any(Number));
+    expect(second?.kind === 'released' ? second.delayMs : 0).toBeGreaterThanOrEqual(2_000);
   });
 });

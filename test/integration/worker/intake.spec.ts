@@ -2,7 +2,7 @@
  * The worker's way from an id to a recorded outcome, on a real store whose answers get lost. Whatever happens to the answer of
  * a claim, the handler of a task that was claimed runs exactly once for that claim, and no slot is lost.
  */
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { loadConfig } from '@app/config';
 import { list, sql } from '@app/database';
 import { Loops, Shutdown } from '@app/lifecycle';
@@ -33,6 +33,7 @@ onEveryStore('the intake', (current) => {
   let lease: { id: Buffer; held: boolean };
   let slots: Slots;
   let executor: Executor;
+  let suspects: Suspects;
   let intake: Intake;
   let runs: string[];
   let release: () => void;
@@ -76,11 +77,11 @@ onEveryStore('the intake', (current) => {
     );
     lease = { id: await store.hire(), held: true };
     slots = new Slots(config);
-    const suspects = new Suspects();
+    suspects = new Suspects();
     const desks = new Desks(config, store.progress, store.checkpoints, store.resources, store.reader);
     const isolates = new Isolates(config, registry, new Shutdown(), logger);
-    const attempts = new Attempts(config, store.settler, desks, isolates, logger);
-    executor = new Executor(config, registry, store.settler, attempts, store.workers, suspects, new Shutdown(), logger);
+    const attempts = new Attempts(config, store.settler, desks, isolates, store.clock, logger);
+    executor = new Executor(config, registry, store.settler, attempts, store.workers, suspects, new Shutdown(), store.clock, logger);
     intake = new Intake(slots, lease, store.claimer, store.queues, store.ringer, executor, suspects, store.drain, logger);
   });
 
@@ -208,6 +209,30 @@ onEveryStore('the intake', (current) => {
     expect(await intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS))).toBe(3);
     await succeeded(good);
     await store.raw.execute(sql`DELETE FROM tasks WHERE id IN (${list(expired.map(bytesOf))})`);
+  });
+
+  it('says no longer that a task runs by itself once it has ended, also where nobody answered that it was said', async () => {
+    const store = current();
+    const [task] = await store.addMany(1);
+    const id = task?.id ?? '';
+    await store.raw.execute(sql`UPDATE tasks SET crashes = 2 WHERE id = ${bytesOf(id)}`);
+    store.database.loseAnswer(['execute']);
+    await take([id]);
+    await succeeded([id]);
+    await until(() => executor.count === 0, { what: 'the executor to be done' });
+    expect(await store.count(sql`workers WHERE solo_task <> ${Buffer.alloc(16)}`)).toBe(0);
+  });
+
+  it('does not say that a suspect runs by itself while a hook does, and waits for that hook', async () => {
+    const store = current();
+    const [task] = await store.addMany(1);
+    const id = task?.id ?? '';
+    await store.raw.execute(sql`UPDATE tasks SET crashes = 2 WHERE id = ${bytesOf(id)}`);
+    const hooks = jest.spyOn(suspects, 'hooks', 'get').mockImplementation(() => (hooks.mock.calls.length < 3 ? 1 : 0));
+    await take([id]);
+    expect(suspects.closed).toBe(true);
+    await succeeded([id]);
+    expect(hooks.mock.calls.length).toBeGreaterThanOrEqual(3);
   });
 
   it('does not mind a progress report that nobody waits for and that fails', async () => {

@@ -8,6 +8,7 @@ import { describeFailure, RetryableError, serialiseResult, type FailureDescripti
 import { makeContext } from '../attempt-context.js';
 import type { StopReason } from '../classify.js';
 import { activity, restedSince } from './activity.js';
+import type { EndMarks } from './end-mark.js';
 import type { Line } from './line.js';
 import { MessageDesk } from './message-desk.js';
 import { MessageLogger } from './message-logger.js';
@@ -22,6 +23,7 @@ export class AttemptRunner {
 
   constructor(
     private readonly line: Pick<Line, 'send'>,
+    private readonly marks: Pick<EndMarks, 'isOpen' | 'sent' | 'write'>,
     private readonly handlers: ReadonlyMap<string, HandlerDefinition>,
     private readonly now: () => number,
   ) {}
@@ -62,8 +64,10 @@ export class AttemptRunner {
     desk.close();
     logger.close();
     this.current = null;
-    const clean = (await restedSince(before)) && !this.soiled;
+    if (this.marks.isOpen) await this.marks.sent();
+    const clean = (await restedSince(before)) && !this.soiled && this.marks.isOpen;
     this.line.send({ ...outcome, key, clean });
+    if (clean) this.marks.write(key);
   }
 }
 

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { describeFailure, loadHandlerModule, type HandlerDefinition } from '@app/handlers';
 import { AttemptRunner } from './attempt-runner.js';
+import { EndMarks } from './end-mark.js';
 import { openLine } from './line.js';
 import type { IsolateStart } from './messages.js';
 
@@ -16,7 +17,7 @@ const LAST_WORDS_MS = 500;
 const start = (isMainThread ? JSON.parse(process.argv[2] ?? 'null') : workerData) as IsolateStart;
 const line = openLine();
 const handlers = new Map<string, HandlerDefinition>();
-const runner = new AttemptRunner(line, handlers, () => performance.now());
+const runner = new AttemptRunner(line, new EndMarks([process.stdout, process.stderr]), handlers, () => performance.now());
 
 function crash(error: unknown): void {
   if (runner.crashed(error)) setTimeout(() => process.exit(1), isMainThread ? LAST_WORDS_MS : 0);

@@ -3,6 +3,7 @@ import { until } from '../../../../test/support/until.js';
 import { fakeIsolate, type FakeIsolate } from '../../../../test/support/fake-isolate.js';
 import { IsolatePool, type PoolOptions } from './isolate-pool.js';
 import type { IsolateSpec } from './isolate.js';
+import { UNREADABLE } from './read-report.js';
 
 const SPEC: IsolateSpec = { kind: 'process', module: 'file:///a.mjs', memoryMb: 64 };
 const OTHER: IsolateSpec = { ...SPEC, module: 'file:///b.mjs' };
@@ -94,10 +95,64 @@ describe('IsolatePool', () => {
     const { pool, made } = opened({ startMs: 500 }, () => undefined);
     const stop = new AbortController();
     const acquired = pool.acquire(SPEC, stop.signal);
+    await until(() => made.length === 1);
     stop.abort();
     expect(await acquired).toBeNull();
     made[0]!.report({ type: 'ready' });
     await until(async () => (await pool.acquire(SPEC, AbortSignal.timeout(20))) === made[0]);
+  });
+
+  it('starts nothing for who has stopped to wait for a turn', async () => {
+    const { pool, made } = opened({ startsMax: 1 }, () => undefined);
+    const first = pool.acquire(SPEC, never);
+    const stop = new AbortController();
+    const gone = [1, 2, 3].map(() => pool.acquire(OTHER, stop.signal));
+    const last = pool.acquire({ ...SPEC, memoryMb: 65 }, never);
+    stop.abort();
+    expect(await Promise.all(gone)).toEqual([null, null, null]);
+    made[0]!.report({ type: 'ready' });
+    await first;
+    await until(() => made.length === 2);
+    expect(made[1]!.spec.memoryMb).toBe(65);
+    made[1]!.report({ type: 'ready' });
+    await last;
+    expect(made).toHaveLength(2);
+  });
+
+  it('passes on the turn of who stops to wait at the moment of getting it', async () => {
+    const { pool, made } = opened({ startsMax: 1 }, () => undefined);
+    const first = pool.acquire(SPEC, never);
+    const stop = new AbortController();
+    const second = pool.acquire(OTHER, stop.signal);
+    const third = pool.acquire(SPEC, stop.signal);
+    await until(() => made.length === 1);
+    made[0]!.report({ type: 'ready' });
+    pool.release((await first)!);
+    stop.abort();
+    await Promise.all([second, third]);
+    expect(await pool.acquire(SPEC, AbortSignal.timeout(5_000))).toBe(made[0]);
+    made[1]?.report({ type: 'ready' });
+    const other = pool.acquire({ ...SPEC, memoryMb: 65 }, never);
+    await until(() => made.at(-1)!.spec.memoryMb === 65);
+    made.at(-1)!.report({ type: 'ready' });
+    expect(await other).toBe(made.at(-1));
+  });
+
+  it('hands one that was released to who waits for the same at once, while the start of another goes on', async () => {
+    const { pool, made } = opened({ startsMax: 1, idleMax: 1 }, (isolate) => isolate.spec === SPEC && isolate.report({ type: 'ready' }));
+    const busy = await pool.acquire(SPEC, never);
+    void pool.acquire(OTHER, never).catch(() => undefined);
+    await until(() => made.length === 2);
+    const waiting = pool.acquire(SPEC, never);
+    pool.release(busy!);
+    expect(await waiting).toBe(busy);
+    await pool.close();
+  });
+
+  it('takes what nobody can read during a start for a failed start', async () => {
+    const { pool, made } = opened({}, (isolate) => isolate.report(UNREADABLE));
+    await expect(pool.acquire(SPEC, never)).rejects.toMatchObject({ code: 'isolate-not-started' });
+    expect(made[0]!.killed).toBe(true);
   });
 
   it('forgets one without work that ends by itself', async () => {

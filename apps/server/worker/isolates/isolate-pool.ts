@@ -26,6 +26,14 @@ export interface PoolOptions {
   onLoss(isolate: Isolate): void;
 }
 
+/** Null where the signal fired first; `start` is a turn to start one. */
+type Grant = Isolate | 'start' | null;
+
+interface Waiting {
+  spec: IsolateSpec;
+  grant(grant: Grant): void;
+}
+
 interface Idle {
   isolate: Isolate;
   timer: NodeJS.Timeout;
@@ -36,7 +44,8 @@ export class IsolatePool {
   /** The longest idle first. */
   private idle: Idle[] = [];
   private starting = 0;
-  private waiting: (() => void)[] = [];
+  /** The longest waiting first. Nobody waits for what is there: whatever becomes free is handed on at once. */
+  private waiting: Waiting[] = [];
   private closed = false;
 
   constructor(private readonly options: PoolOptions) {}
@@ -52,10 +61,17 @@ export class IsolatePool {
    */
   async acquire(spec: IsolateSpec, signal: AbortSignal): Promise<Isolate | null> {
     if (signal.aborted) return null;
-    const taken = this.takeIdle(spec);
-    if (taken !== null) return taken;
-    const given = this.obtain(spec);
-    const isolate = await Promise.race([given, this.whenAborted(signal, given)]);
+    const grant = await this.turn(spec, signal);
+    if (grant === null) return null;
+    if (signal.aborted) {
+      this.giveBack(grant);
+      return null;
+    }
+    if (grant !== 'start') return grant;
+    const given = this.start(spec).finally(() => {
+      this.giveBack('start');
+    });
+    const isolate = await Promise.race([given, whenAborted(signal, given)]);
     // What was started for somebody who is gone serves the next one.
     if (isolate === null) void given.then((late) => this.release(late)).catch(() => undefined);
     return isolate;
@@ -73,6 +89,7 @@ export class IsolatePool {
       this.drop(isolate);
     }, this.options.idleMs).unref();
     this.idle.push({ isolate, timer });
+    this.serve();
     if (this.idle.length > this.options.idleMax) this.drop(this.idle[0]?.isolate);
   }
 
@@ -97,6 +114,44 @@ export class IsolatePool {
     await Promise.all([...this.all.keys()].map((isolate) => this.retire(isolate)));
   }
 
+  /** What serves the spec, in turn: one that was released, or a start. Whoever goes leaves the queue, and starts nothing. */
+  private async turn(spec: IsolateSpec, signal: AbortSignal): Promise<Grant> {
+    let leave = (): void => undefined;
+    const granted = new Promise<Grant>((resolve) => {
+      const waiting: Waiting = { spec, grant: resolve };
+      this.waiting.push(waiting);
+      leave = (): void => {
+        this.waiting = this.waiting.filter((other) => other !== waiting);
+        resolve(null);
+      };
+    });
+    signal.addEventListener('abort', leave, { once: true });
+    this.serve();
+    return granted.finally(() => {
+      signal.removeEventListener('abort', leave);
+    });
+  }
+
+  /** Hands what is free to those who wait. */
+  private serve(): void {
+    this.waiting = this.waiting.filter(({ spec, grant }) => {
+      const taken = this.takeIdle(spec);
+      if (taken === null && this.starting >= this.options.startsMax) return true;
+      if (taken === null) this.starting += 1;
+      grant(taken ?? 'start');
+      return false;
+    });
+  }
+
+  private giveBack(grant: Isolate | 'start'): void {
+    if (grant !== 'start') {
+      this.release(grant);
+      return;
+    }
+    this.starting -= 1;
+    this.serve();
+  }
+
   /** The most recently used one, so that those nobody needs get old. */
   private takeIdle(spec: IsolateSpec): Isolate | null {
     const index = this.idle.findLastIndex(({ isolate }) => isSame(isolate.spec, spec));
@@ -104,37 +159,6 @@ export class IsolatePool {
     if (found === undefined) return null;
     clearTimeout(found.timer);
     return this.used(found.isolate);
-  }
-
-  /** Null when the signal fires; does not listen any longer than the start takes. */
-  private whenAborted(signal: AbortSignal, given: Promise<unknown>): Promise<null> {
-    return new Promise((resolve) => {
-      const tell = (): void => {
-        resolve(null);
-      };
-      const forget = (): void => {
-        signal.removeEventListener('abort', tell);
-      };
-      signal.addEventListener('abort', tell, { once: true });
-      given.then(forget, forget);
-    });
-  }
-
-  /** In turn; and while waiting, one that was released serves as well. */
-  private async obtain(spec: IsolateSpec): Promise<Isolate> {
-    while (this.starting >= this.options.startsMax) await new Promise<void>((resolve) => this.waiting.push(resolve));
-    const taken = this.takeIdle(spec);
-    if (taken !== null) {
-      this.waiting.shift()?.();
-      return taken;
-    }
-    this.starting += 1;
-    try {
-      return this.used(await this.start(spec));
-    } finally {
-      this.starting -= 1;
-      this.waiting.shift()?.();
-    }
   }
 
   private async start(spec: IsolateSpec): Promise<Isolate> {
@@ -145,9 +169,11 @@ export class IsolatePool {
         if (report.type === 'ready') resolve();
         if (report.type === 'not-loaded') reject(startError(report.message));
         if (report.type === 'crashed') reject(startError(report.failure.message));
+        if (report.type === 'unreadable') reject(startError('It sent a message that is none of the platform.'));
       };
       void isolate.exited.then((exit) => {
-        reject(startError(`It ended with ${ending(exit)}.`));
+        const began = exit.code !== null || exit.signal !== null;
+        reject(began ? startError(`It ended with ${ending(exit)}.`) : notGiven(spec));
       });
     });
     const { startMs } = this.options;
@@ -160,7 +186,7 @@ export class IsolatePool {
       throw error instanceof Error && error.name === 'DeadlineExceeded' ? startError(`It was not ready within ${startMs} ms.`) : error;
     }
     isolate.onReport = null;
-    return isolate;
+    return this.used(isolate);
   }
 
   private open(spec: IsolateSpec): Isolate {
@@ -168,8 +194,7 @@ export class IsolatePool {
     try {
       isolate = this.options.start(spec);
     } catch {
-      // The machine lacks memory or processes; its own words say nothing to whoever reads the task.
-      throw startError(`The machine did not give it a ${spec.kind}.`);
+      throw notGiven(spec);
     }
     this.all.set(isolate, { uses: 0 });
     void isolate.exited.then(() => {
@@ -199,3 +224,20 @@ export class IsolatePool {
 
 const isSame = (one: IsolateSpec, other: IsolateSpec): boolean =>
   one.kind === other.kind && one.module === other.module && one.memoryMb === other.memoryMb;
+
+/** The machine lacks memory, processes or file descriptors; its own words say nothing to whoever reads the task. */
+const notGiven = ({ kind }: IsolateSpec): Error => startError(`The machine did not give it a ${kind}.`);
+
+/** Null when the signal fires; does not listen any longer than the start takes. */
+function whenAborted(signal: AbortSignal, given: Promise<unknown>): Promise<null> {
+  return new Promise((resolve) => {
+    const tell = (): void => {
+      resolve(null);
+    };
+    const forget = (): void => {
+      signal.removeEventListener('abort', tell);
+    };
+    signal.addEventListener('abort', tell, { once: true });
+    given.then(forget, forget);
+  });
+}

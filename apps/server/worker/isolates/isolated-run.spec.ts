@@ -8,6 +8,7 @@ import { IsolatePool } from './isolate-pool.js';
 import { IsolatedRun } from './isolated-run.js';
 import type { IsolateSpec } from './isolate.js';
 import type { Report, RunOrder } from './messages.js';
+import { UNREADABLE } from './read-report.js';
 
 const SPEC: IsolateSpec = { kind: 'process', module: 'file:///a.mjs', memoryMb: 64 };
 const TASK = { id: 't', name: 'n', queue: 'q', tenant: 'acme', attempt: 3, failures: 0 };
@@ -138,6 +139,39 @@ describe('IsolatedRun', () => {
     isolate.exit({ signal: 'SIGKILL' });
     expect(await run.ending).toEqual(ending);
     expect(run.leftover).toBeNull();
+  });
+
+  it('fails the attempt, and ends the isolate, where it says what nobody can read', async () => {
+    const { run, isolate } = await started();
+    isolate.report(UNREADABLE);
+    expect(await run.ending).toMatchObject({ kind: 'threw', thrown: { code: 'handler-crashed', retryable: true } });
+    expect(isolate.killed).toBe(true);
+  });
+
+  it('survives a report that it cannot make anything of', async () => {
+    const { run, isolate } = await started();
+    isolate.report({ type: 'logged', key: ORDER.key, level: 'info', message: 'm', fields: '{' });
+    expect(await run.ending).toMatchObject({ kind: 'threw', thrown: { code: 'handler-crashed' } });
+    expect(isolate.killed).toBe(true);
+  });
+
+  it('ends an isolate whose output does not come to its end, for the next attempt would be shown it', async () => {
+    const { run, isolate, lines } = await started();
+    isolate.mute = true;
+    isolate.report(returned('1'));
+    isolate.onOutput?.({ stream: 'stdout', text: 'printed last' });
+    expect(await run.ending).toEqual({ kind: 'returned', value: 1 });
+    expect(isolate.killed).toBe(true);
+    expect(lines).toEqual([expect.objectContaining({ text: 'printed last', taskId: 't' })]);
+  });
+
+  it('does not wait for the output of an isolate that is told to stop meanwhile', async () => {
+    const { run, isolate } = await started();
+    isolate.mute = true;
+    isolate.report(returned('1'));
+    run.stop('gone');
+    expect(isolate.killed).toBe(true);
+    expect(await run.ending).toEqual({ kind: 'returned', value: 1 });
   });
 
   it.each([

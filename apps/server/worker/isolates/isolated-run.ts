@@ -4,7 +4,7 @@
  * isolate that was told to stop, or whose handler has left something going, is ended first.
  */
 import { describeFailure, RetryableError } from '@app/handlers';
-import { pause } from '@app/lifecycle';
+import { pause, within } from '@app/lifecycle';
 import type { ClaimedTask } from '@app/tasks';
 import { runWithContext, type Logger } from '@app/telemetry';
 import type { Ending } from '../classify.js';
@@ -14,12 +14,15 @@ import { exitError } from './exit-error.js';
 import { errorFrom } from './failures.js';
 import type { Isolate, IsolateSpec, OutputLine } from './isolate.js';
 import type { IsolatePool } from './isolate-pool.js';
-import type { DeskAsk, Report, RunOrder } from './messages.js';
+import type { DeskAsk, RunOrder } from './messages.js';
+import type { Heard } from './read-report.js';
 
 /** The last polite request comes this long before the end, or at three quarters of a short grace. */
 const WARNING_MS = 500;
 const WARNING_SHARE = 0.25;
 const LEASE_LOOK_MS = 20;
+/** How long the last output of a handler is waited for before its isolate is ended instead of kept. */
+const OUTPUT_MS = 500;
 
 export interface RunOptions {
   pool: IsolatePool;
@@ -132,7 +135,7 @@ export class IsolatedRun {
     this.isolate = isolate;
     isolate.onReport = (report) => {
       this.inContext(() => {
-        this.hear(report);
+        this.hearSafely(report);
       });
     };
     const { onOutput } = isolate;
@@ -147,7 +150,7 @@ export class IsolatedRun {
     isolate.send(order);
     const { ending, clean } = await this.outcome;
     isolate.onReport = null;
-    if (clean && this.order === null) {
+    if (clean && (await this.isReadOut(isolate)) && this.order === null) {
       isolate.onOutput = onOutput;
       this.leave();
       pool.release(isolate);
@@ -155,8 +158,27 @@ export class IsolatedRun {
     return ending;
   }
 
-  private hear(report: Report): void {
+  /** Whether all that the attempt has written was told as its own, so that none of it is taken for that of the next. */
+  private isReadOut(isolate: Isolate): Promise<boolean> {
+    const ended = Promise.race([isolate.outputEnded(this.options.order.key), isolate.exited]);
+    return within(ended, OUTPUT_MS, 'reading the output of an attempt').then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** An error here would end the worker, and come from the handler all the same. */
+  private hearSafely(report: Heard): void {
+    try {
+      this.hear(report);
+    } catch {
+      this.crash('The handler sent its worker a message that is none of the platform: the channel is not for handlers.');
+    }
+  }
+
+  private hear(report: Heard): void {
     if (this.over) return;
+    if (report.type === 'unreadable') throw new TypeError('not a report');
     if (report.type === 'ready' || report.type === 'not-loaded') return;
     if (report.key !== this.options.order.key) {
       if (report.type === 'crashed') {
@@ -177,12 +199,14 @@ export class IsolatedRun {
       case 'threw':
         this.decide({ ending: { kind: 'threw', thrown: errorFrom(report.failure) }, clean: report.clean });
         return;
-      case 'crashed': {
-        const message = `The handler left an error that nobody caught: ${report.failure.message}`;
-        this.decide({ ending: { kind: 'threw', thrown: new RetryableError({ message, code: 'handler-crashed' }) }, clean: false });
+      case 'crashed':
+        this.crash(`The handler left an error that nobody caught: ${report.failure.message}`);
         return;
-      }
     }
+  }
+
+  private crash(message: string): void {
+    this.decide({ ending: { kind: 'threw', thrown: new RetryableError({ message, code: 'handler-crashed' }) }, clean: false });
   }
 
   private async answer(ask: number, wanted: DeskAsk): Promise<void> {

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import { until } from '../../../../test/support/until.js';
+import { endMark } from './end-mark.js';
 import { Output } from './output.js';
 
 function opened() {
@@ -39,6 +40,43 @@ describe('Output', () => {
     expect(lines[50]).toBe('[950 lines were left out]');
     stream.end('later\n');
     await until(() => lines.at(-1) === 'later');
+  });
+
+  it('carries nothing over an end mark, and shows none', async () => {
+    const { stream, lines, output } = opened();
+    let ended = false;
+    void output.ended('t 1').then(() => {
+      ended = true;
+    });
+    stream.write('whole\nJavaScript heap out of mem');
+    await until(() => lines.length === 1);
+    expect(ended).toBe(false);
+    stream.write(endMark('t 1').slice(0, 5));
+    stream.write(endMark('t 1').slice(5));
+    await until(() => ended);
+    expect(lines).toEqual(['whole', 'JavaScript heap out of mem']);
+    expect(output.tail).toBe('');
+    stream.end('next\n');
+    await until(() => lines.length === 3);
+    expect(lines[2]).toBe('next');
+  });
+
+  it('knows an end mark that came before it was asked for, and no other', async () => {
+    const { stream, lines, output } = opened();
+    stream.write(`${'again\n'.repeat(60)}last${endMark('t 1')}`);
+    await until(() => lines.length === 51);
+    // What was left out is said before the end, not to the next attempt.
+    expect(lines[50]).toBe('[11 lines were left out]');
+    await output.ended('t 1');
+    let other = false;
+    void output.ended('t 2').then(() => {
+      other = true;
+    });
+    stream.write('more\n');
+    await until(() => lines.length === 52);
+    expect(other).toBe(false);
+    stream.end();
+    await until(() => other);
   });
 
   it('stops reading for a while where there is very much', async () => {

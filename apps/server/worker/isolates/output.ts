@@ -1,9 +1,10 @@
 /**
- * What isolates write to stdout and stderr, as lines. It is read slowly where there is much, and left out where there is too
+ * What isolates write to stdout and stderr, as lines, attempt by attempt: nothing is carried over an end mark. It is read slowly where there is much, and left out where there is too
  * much: the output of a handler is a courtesy, and a flood of it must not keep the worker busy.
  */
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { markedKey } from './end-mark.js';
 
 const LINE_LENGTH_MAX = 2_000;
 const WINDOW_MS = 200;
@@ -18,7 +19,11 @@ export class Output {
   private bytes = 0;
   private dropped = 0;
   private window: NodeJS.Timeout | null = null;
-  /** The last of it, for whoever wants to know why its writer ended. */
+  private over = false;
+  /** Of the last end mark. */
+  private endedKey: string | null = null;
+  private waiting: { key: string; resolve: () => void }[] = [];
+  /** The last of it since the last end mark, for whoever wants to know why its writer ended. */
   tail = '';
 
   constructor(
@@ -31,7 +36,27 @@ export class Output {
     stream.on('end', () => {
       this.end();
     });
+    stream.on('close', () => {
+      this.over = true;
+      this.wake();
+    });
     stream.on('error', () => undefined);
+  }
+
+  /** Resolves when the end mark of this key was read, or when nothing will be read any more. */
+  async ended(key: string): Promise<void> {
+    if (this.isEnded(key)) return;
+    await new Promise<void>((resolve) => this.waiting.push({ key, resolve }));
+  }
+
+  private isEnded(key: string): boolean {
+    return this.over || this.endedKey === key;
+  }
+
+  private wake(): void {
+    const woken = this.waiting.filter(({ key }) => this.isEnded(key));
+    this.waiting = this.waiting.filter(({ key }) => !this.isEnded(key));
+    for (const { resolve } of woken) resolve();
   }
 
   private read(chunk: Buffer): void {
@@ -39,7 +64,11 @@ export class Output {
     this.tail = (this.tail + text).slice(-TAIL_LENGTH);
     const lines = (this.rest + text).split('\n');
     this.rest = (lines.pop() ?? '').slice(0, LINE_LENGTH_MAX);
-    for (const line of lines) this.add(line);
+    for (const [index, line] of lines.entries()) {
+      const key = markedKey(line);
+      if (key === null) this.add(line);
+      else this.mark(key, [...lines.slice(index + 1), this.rest].join('\n'));
+    }
     this.bytes += chunk.length;
     if (this.bytes > BYTES_PER_WINDOW) this.stream.pause();
     this.window ??= setTimeout(() => {
@@ -54,12 +83,23 @@ export class Output {
     else this.take(line.slice(0, LINE_LENGTH_MAX));
   }
 
+  private mark(key: string, after: string): void {
+    this.tellDropped();
+    this.tail = after;
+    this.endedKey = key;
+    this.wake();
+  }
+
+  private tellDropped(): void {
+    if (this.dropped > 0) this.take(`[${this.dropped} lines were left out]`);
+    this.dropped = 0;
+  }
+
   private renew(): void {
     this.window = null;
     this.lines = 0;
     this.bytes = 0;
-    if (this.dropped > 0) this.take(`[${this.dropped} lines were left out]`);
-    this.dropped = 0;
+    this.tellDropped();
     this.stream.resume();
   }
 
@@ -68,5 +108,7 @@ export class Output {
     this.renew();
     this.add(this.rest + this.decoder.end());
     this.rest = '';
+    this.over = true;
+    this.wake();
   }
 }

@@ -6,14 +6,16 @@
 import { Worker } from 'node:worker_threads';
 import { describeFailure } from '@app/handlers';
 import type { Exit, Isolate, IsolateSpec, OutputLine } from './isolate.js';
-import type { IsolateStart, Order, Report } from './messages.js';
+import type { IsolateStart, Order } from './messages.js';
 import { Output } from './output.js';
+import { readReport, type Heard } from './read-report.js';
 
 export class ThreadIsolate implements Isolate {
-  onReport: ((report: Report) => void) | null = null;
+  onReport: ((report: Heard) => void) | null = null;
   onOutput: ((line: OutputLine) => void) | null = null;
   readonly exited: Promise<Exit>;
   private readonly worker: Worker;
+  private readonly outputs: readonly Output[];
 
   constructor(
     readonly spec: IsolateSpec,
@@ -29,8 +31,8 @@ export class ThreadIsolate implements Isolate {
       resourceLimits: { maxOldGenerationSizeMb: spec.memoryMb },
     });
     this.worker = worker;
-    for (const stream of ['stdout', 'stderr'] as const) new Output(worker[stream], (text) => this.onOutput?.({ stream, text }));
-    worker.on('message', (report: Report) => this.onReport?.(report));
+    this.outputs = (['stdout', 'stderr'] as const).map((stream) => new Output(worker[stream], (text) => this.onOutput?.({ stream, text })));
+    worker.on('message', (message: unknown) => this.onReport?.(readReport(message)));
     let problem: { code: string; message: string } | null = null;
     worker.on('error', (error) => {
       problem = describeFailure(error);
@@ -44,6 +46,10 @@ export class ThreadIsolate implements Isolate {
 
   send(order: Order): void {
     this.worker.postMessage(order);
+  }
+
+  outputEnded(key: string): Promise<unknown> {
+    return Promise.all(this.outputs.map((output) => output.ended(key)));
   }
 
   /** A thread has no processes of its own that could be told. */

@@ -7,12 +7,12 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { RetryableError } from '@app/handlers';
 import type { FromKeeper, ProgramEnd, ProgramOrder, ToKeeper } from './messages.js';
 
+type Fork = (...parameters: Parameters<typeof fork>) => ChildProcess;
+
 interface Run {
   pid: number | null;
   end(end: ProgramEnd): void;
-  /** `code` is the operating system's. */
-  refuse(code: string): void;
-  lose(): void;
+  fail(error: Error): void;
 }
 
 /** The program could not be started. */
@@ -30,9 +30,12 @@ export class Keeper {
   /** What the keeper says is heard outside of any attempt, or it would be taken for the doing of the first one. */
   private readonly outside = new AsyncResource('Keeper');
 
+  constructor(private readonly forkKeeper: Fork = fork) {}
+
   /**
    * Resolves when nothing of the program runs any more. An abort stops it; it resolves then as well.
    * @throws NotStarted where the operating system refuses to start it.
+   * @throws RetryableError `process-not-started` where it refuses the keeper, `process-keeper-lost` where the keeper has ended.
    */
   run(order: ProgramOrder, signal: AbortSignal): Promise<ProgramEnd> {
     const run = (this.last += 1);
@@ -43,14 +46,9 @@ export class Keeper {
       this.runs.set(run, {
         pid: null,
         end: resolve,
-        refuse: (code) => {
-          reject(new NotStarted(code));
-        },
-        lose: () => {
-          reject(new RetryableError({ message: 'The process that keeps the programs has ended.', code: 'process-keeper-lost' }));
-        },
+        fail: reject,
       });
-      this.say({ kind: 'start', run, order });
+      this.begin({ kind: 'start', run, order });
       signal.addEventListener('abort', stop, { once: true });
     }).finally(() => {
       signal.removeEventListener('abort', stop);
@@ -58,14 +56,24 @@ export class Keeper {
     });
   }
 
+  private begin(message: ToKeeper): void {
+    try {
+      this.child ??= this.outside.runInAsyncScope(() => this.start());
+    } catch {
+      this.failAll(keeperNotStarted());
+      return;
+    }
+    this.say(message);
+  }
+
+  /** Without a process there may be no channel either; the error that comes next tells everybody who waits. */
   private say(message: ToKeeper): void {
-    this.child ??= this.outside.runInAsyncScope(() => this.start());
-    this.child.send(message, () => undefined);
+    if (this.child?.pid !== undefined) this.child.send(message, () => undefined);
   }
 
   private start(): ChildProcess {
     // Away from the worker's own group and environment; its standard error is the worker's, for what should never happen.
-    const child = fork(new URL('./keeper-process.js', import.meta.url), [], {
+    const child = this.forkKeeper(new URL('./keeper-process.js', import.meta.url), [], {
       detached: true,
       env: {},
       execArgv: [],
@@ -74,9 +82,12 @@ export class Keeper {
     child.on('message', (message: FromKeeper) => {
       this.hear(message);
     });
-    child.on('error', () => undefined);
+    child.on('error', () => {
+      // It never began, so its exit will not be told.
+      if (child.pid === undefined && this.child === child) this.failAll(keeperNotStarted());
+    });
     child.once('exit', () => {
-      if (this.child === child) this.lose();
+      if (this.child === child) this.failAll(keeperLost());
     });
     child.unref();
     child.channel?.unref();
@@ -88,17 +99,24 @@ export class Keeper {
     if (run === undefined) return;
     if (message.kind === 'started') run.pid = message.pid;
     else if (message.kind === 'ended') run.end(message.end);
-    else run.refuse(message.code);
+    else run.fail(new NotStarted(message.code));
   }
 
-  private lose(): void {
+  /** There is no keeper any more; the next program gets a new one. */
+  private failAll(error: RetryableError): void {
     this.child = null;
-    for (const { pid, lose } of this.runs.values()) {
+    for (const { pid, fail } of this.runs.values()) {
       if (pid !== null) killGroup(pid);
-      lose();
+      fail(error);
     }
   }
 }
+
+const keeperLost = (): RetryableError =>
+  new RetryableError({ message: 'The process that keeps the programs has ended.', code: 'process-keeper-lost' });
+
+const keeperNotStarted = (): RetryableError =>
+  new RetryableError({ message: 'The machine did not give a process to whoever keeps the programs.', code: 'process-not-started' });
 
 function killGroup(pid: number): void {
   try {

@@ -23,7 +23,7 @@ describe('process.run', () => {
   async function run(
     more: object,
     end: Partial<ProgramEnd> | Error = {},
-    { directories = [] as string[], aborted = false, resultBytesMax = 10_000 } = {},
+    { directories = [] as string[], aborted = false, resultBytesMax = 10_000, leaseMs = 60_000 } = {},
   ) {
     const keeper = {
       run: (given: ProgramOrder) => {
@@ -34,7 +34,7 @@ describe('process.run', () => {
     };
     const controller = new AbortController();
     const context = { id: 'the-id', attempt: 2, signal: controller.signal } as TaskContext;
-    const handler = processRun({ ...LIMITS, directories, resultBytesMax }, keeper);
+    const handler = processRun({ ...LIMITS, directories, resultBytesMax, leaseMs }, keeper);
     return handler.run({ program: '/bin/true', ...more }, context);
   }
   const failure = async (...parameters: Parameters<typeof run>): Promise<unknown> =>
@@ -51,6 +51,13 @@ describe('process.run', () => {
       outputTailBytes: 8_192,
       killAfterMs: 3_000,
     });
+  });
+
+  it('kills before a lease in doubt is over, however long the grace', async () => {
+    await run({}, {}, { leaseMs: 15_000 });
+    expect(order?.killAfterMs).toBe(1_500);
+    await run({}, {}, { leaseMs: 60_000 });
+    expect(order?.killAfterMs).toBe(3_000);
   });
 
   it('fails with what the program left behind', async () => {

@@ -16,11 +16,18 @@ export interface ProcessRunOptions extends Allowance {
   readonly directories: readonly string[];
   /** How long the worker waits for an aborted handler, in ms. */
   readonly abortGraceMs: number;
+  /** How long the worker's lease lasts, in ms; where it is not given, the grace alone bounds the end of a program. */
+  readonly leaseMs?: number;
   readonly resultBytesMax: number;
 }
 
 /** Share of the worker's grace after which SIGKILL follows SIGTERM; the rest is for the group to be gone and the end to be told. */
 const KILL_SHARE = 0.6;
+/**
+ * Share of the lease after which it follows at the latest. A program is not told whether it is stopped because the lease is in doubt;
+ * then a fifth of the lease is left, and the task must not run elsewhere beside it.
+ */
+const LEASE_SHARE = 0.1;
 const MESSAGE_TAIL_MAX = 1_500;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -45,8 +52,12 @@ async function orderOf(request: ProcessRequest, context: TaskContext, options: P
     outputTailBytes,
     cwd: request.cwd === null ? tmpdir() : await directoryOf(request.cwd, options.directories),
     env: { PATH, LANG: 'C.UTF-8', TASK_ID: context.id, TASK_ATTEMPT: String(context.attempt), ...request.env },
-    killAfterMs: Math.round(options.abortGraceMs * KILL_SHARE),
+    killAfterMs: killAfterMs(options),
   };
+}
+
+function killAfterMs({ abortGraceMs, leaseMs = Number.POSITIVE_INFINITY }: ProcessRunOptions): number {
+  return Math.round(Math.min(abortGraceMs * KILL_SHARE, leaseMs * LEASE_SHARE));
 }
 
 /** With every symbolic link resolved, or a link would lead out of the operator's folders. */
