@@ -374,17 +374,20 @@ const few = fc.array(pick, { minLength: 1, maxLength: 4 });
 /** How often each comes up: what moves tasks on more often than what ends them. */
 const WEIGHTED: readonly (readonly [number, fc.Arbitrary<Command>])[] = [
   [
-    8,
+    12,
     fc
       .tuple(
         fc.constantFrom('echo', 'echo', 'ghost'),
-        fc.subarray<TimerName>(['run', 'expire', 'deadline']),
-        fc.constantFrom(null, null, 'k', 'l'),
+        fc.oneof(
+          { weight: 2, arbitrary: fc.constant([]) },
+          { weight: 1, arbitrary: fc.subarray<TimerName>(['run', 'expire', 'deadline']) },
+        ),
+        fc.constantFrom(null, null, null, null, 'k', 'l'),
         fc.constantFrom('a', 'a', 'b'),
       )
       .map((options) => submit(...options)),
   ],
-  [5, fc.constant(hire())],
+  [4, fc.constant(hire())],
   [14, fc.tuple(pick, few).map((options) => claim(...options))],
   [6, fc.tuple(pick, fc.integer({ min: 1, max: 3 })).map((options) => claimBacklog(...options))],
   [
@@ -399,7 +402,7 @@ const WEIGHTED: readonly (readonly [number, fc.Arbitrary<Command>])[] = [
   [2, fc.tuple(pick, pick).map((options) => settleTwice(...options))],
   [1, fc.tuple(pick, pick, pick).map((options) => forge(...options))],
   [2, pick.map(write)],
-  [2, fc.tuple(fc.constantFrom('lose' as const, 'survive' as const), pick).map((options) => employ(...options))],
+  [4, fc.tuple(fc.constantFrom('lose' as const, 'survive' as const), pick).map((options) => employ(...options))],
   [2, fc.tuple(fc.constantFrom('drain' as const, 'stop' as const, 'beat' as const), pick).map((options) => employ(...options))],
   [1, fc.tuple(pick, fc.option(pick)).map((options) => solo(...options))],
   [3, fc.constant(takeBack())],
@@ -407,7 +410,7 @@ const WEIGHTED: readonly (readonly [number, fc.Arbitrary<Command>])[] = [
   [2, pick.map((which) => operate('cancel', which))],
   [3, fc.tuple(fc.constantFrom('retry' as const, 'edit' as const, 'discard' as const), pick).map((options) => operate(...options))],
   [4, pick.map(pass)],
-  [3, fc.boolean().map(promote)],
+  [6, fc.constantFrom(true, true, false).map(promote)],
   [2, fc.constantFrom('expire' as const, 'deadline' as const, 'unhandled' as const).map(expire)],
   [1, fc.boolean().map(door)],
   [2, pick.map(tire)],

@@ -20,7 +20,8 @@ export function isEmbedded(values: SettingValues): boolean {
 }
 
 function shortestRetention(values: SettingValues): number {
-  return Math.min(values.retentionSucceededMs, values.retentionFailedMs, values.retentionCancelledMs, values.retentionExpiredMs);
+  const { retentionSucceededMs, retentionFailedMs, retentionCancelledMs, retentionExpiredMs, retentionBulkMs } = values;
+  return Math.min(retentionSucceededMs, retentionFailedMs, retentionCancelledMs, retentionExpiredMs, retentionBulkMs);
 }
 
 /** The variables of the list that hold a secret of this program. */
@@ -65,10 +66,17 @@ export const RULES: readonly Rule[] = [
         : null,
   },
   {
-    needs: ['idempotencyRetentionMs', 'retentionSucceededMs', 'retentionFailedMs', 'retentionCancelledMs', 'retentionExpiredMs'],
+    needs: [
+      'idempotencyRetentionMs',
+      'retentionSucceededMs',
+      'retentionFailedMs',
+      'retentionCancelledMs',
+      'retentionExpiredMs',
+      'retentionBulkMs',
+    ],
     problem: (values) =>
       values.idempotencyRetentionMs > shortestRetention(values)
-        ? 'IDEMPOTENCY_RETENTION_MS must not exceed any of RETENTION_SUCCEEDED_MS, RETENTION_FAILED_MS, RETENTION_CANCELLED_MS and RETENTION_EXPIRED_MS, or a repeated request finds its key but not its task.'
+        ? 'IDEMPOTENCY_RETENTION_MS must not exceed any of RETENTION_SUCCEEDED_MS, RETENTION_FAILED_MS, RETENTION_CANCELLED_MS, RETENTION_EXPIRED_MS and RETENTION_BULK_MS, or a repeated request finds its key but not what it started.'
         : null,
   },
   {

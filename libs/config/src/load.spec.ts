@@ -92,6 +92,7 @@ describe('loadConfig', () => {
     [{ ROLE: 'web' }, 'ROLE must be one of api, worker, scheduler, all.'],
     [{ DATABASE_LOCK_TIMEOUT_MS: '10000' }, 'DATABASE_LOCK_TIMEOUT_MS must be below DATABASE_STATEMENT_TIMEOUT_MS'],
     [{ RETENTION_SUCCEEDED_MS: '3600000' }, 'IDEMPOTENCY_RETENTION_MS must not exceed any of RETENTION_SUCCEEDED_MS'],
+    [{ RETENTION_BULK_MS: '3600000' }, 'RETENTION_EXPIRED_MS and RETENTION_BULK_MS, or a repeated request'],
     [{ ROLE: 'API' }, 'ROLE must be one of'],
     [{ ROLE: '' }, 'ROLE is set but empty'],
     [{ PORT: '65536' }, 'PORT must be a whole number, 0 to 65535.'],

@@ -4,10 +4,12 @@
  * then on the resource belongs to its hook, whatever an operator does to the task, and nobody else calls the hook before the time
  * taken is over. A runner that dies leaves a row that is due again by then. The row goes when the hook has succeeded, never before.
  */
-import { list, sql, type Database } from '@app/database';
+import { join, list, sql, type Database } from '@app/database';
 import { idText } from './task-id.js';
 
 const PAGE = 32;
+/** Of one statement: SQLite takes 500 parts of a UNION. */
+const HANDLERS_MAX = 200;
 /** A resource that is older than this many first looks is looked at less often, by the same factor. */
 const OLD_FACTOR = 6;
 const ERROR_LENGTH_MAX = 2_000;
@@ -49,11 +51,10 @@ export class AbandonedResources {
 
   /** Up to a page of those that belong to one of the handlers, are due, and whose task is over; longest due first. */
   async look(handlers: readonly string[]): Promise<{ found: Abandoned[]; full: boolean }> {
-    if (handlers.length === 0) return { found: [], full: false };
-    const { dialect } = this.database;
-    const rows = await this.database.query<DueRow>(
-      sql`SELECT r.id, r.task_id, r.tenant, r.handler, r.kind, r.ref, r.tries, r.check_at, r.created_at, t.finished_at, ${dialect.now} AS now FROM task_resources r LEFT JOIN tasks t ON t.id = r.task_id WHERE r.handler IN (${list(handlers)}) AND r.check_at <= ${dialect.now} ORDER BY r.check_at LIMIT ${PAGE}`,
-    );
+    const due: DueRow[] = [];
+    for (let from = 0; from < handlers.length; from += HANDLERS_MAX)
+      due.push(...(await this.dueOf(handlers.slice(from, from + HANDLERS_MAX))));
+    const rows = due.sort((a, b) => a.check_at - b.check_at).slice(0, PAGE);
     const held = rows.filter((row) => row.tries === 0 && row.finished_at === 0);
     const isOld = (row: DueRow): boolean => Number(row.now) - row.created_at > this.lookEveryMs * OLD_FACTOR;
     await this.pushBack(held.filter(isOld), this.lookEveryMs * OLD_FACTOR);
@@ -88,6 +89,23 @@ export class AbandonedResources {
   async again({ id, tries }: Abandoned, delayMs: number, error: string): Promise<void> {
     await this.database.execute(
       sql`UPDATE task_resources SET last_error = ${error.slice(0, ERROR_LENGTH_MAX)}, check_at = ${this.database.dialect.now} + ${delayMs} WHERE id = ${id} AND tries = ${tries + 1}`,
+    );
+  }
+
+  /**
+   * A range of the index for each handler, which ends after a page: of all handlers in one range the database would read and sort
+   * whatever is due.
+   */
+  private async dueOf(handlers: readonly string[]): Promise<DueRow[]> {
+    const { by, now } = this.database.dialect;
+    const index = by('ix_task_resources_check');
+    const pages = handlers.map(
+      (handler) =>
+        sql`SELECT id, check_at FROM (SELECT id, check_at FROM task_resources${index} WHERE handler = ${handler} AND check_at <= ${now} ORDER BY check_at LIMIT ${PAGE}) AS page`,
+    );
+    const first = sql`SELECT id FROM (${join(pages, ' UNION ALL ')}) AS pages ORDER BY check_at LIMIT ${PAGE}`;
+    return this.database.query<DueRow>(
+      sql`SELECT r.id, r.task_id, r.tenant, r.handler, r.kind, r.ref, r.tries, r.check_at, r.created_at, t.finished_at, ${now} AS now FROM (${first}) AS due CROSS JOIN task_resources r ON r.id = due.id LEFT JOIN tasks t ON t.id = r.task_id`,
     );
   }
 

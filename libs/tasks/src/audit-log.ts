@@ -3,12 +3,9 @@
  * change it tells of; it outlives its target. Nothing here updates or deletes but the retention.
  */
 import { join, list, sql, type Database, type Dialect, type Sql } from '@app/database';
+import { EXAMINED_MAX } from './filter.sql.js';
 import type { AuditRow } from './history-entities.js';
-import { idBytes, idText } from './task-id.js';
-
-/** Rows that one call may look at. */
-const EXAMINED_MAX = 5_000;
-const ID_MAX = Buffer.alloc(16, 0xff);
+import { ID_MAX, idBytes, idText } from './task-id.js';
 
 export interface AuditEntry {
   tenant: string;

@@ -7,12 +7,15 @@
  * The database's clock keeps the pace. A step of `done` tasks moves the due time on by what they may take at the asked rate; a
  * runner that is late catches up on one second at most, so a burst is never more than a second's worth.
  *
- * An operation whose step the database refuses is set back and, after some refusals in a row, ended as failed: it must not
- * stand before the others for ever. A database that is away or busy is no refusal.
+ * An operation whose step failed is set back, whatever the reason: it must not stand before the others for ever. One whose steps
+ * the database refuses some times in a row ends as failed. A database that is away or busy is no refusal, however often.
+ *
+ * What was made after the start is told by the database's clock alone, and not by the ids, which an api node's clock made.
  */
 import { join, list, sql, type Database, type Sql, type Transaction } from '@app/database';
 import { Unavailable } from '@app/errors';
-import { bounds, candidates, conditions, EXAMINED_MAX, isNarrowed, type Selection } from './filter.sql.js';
+import { withoutAsked } from './asked.js';
+import { bounds, candidates, CLOCKS_FAR_APART_MS, conditions, EXAMINED_MAX, isNarrowed, type Selection } from './filter.sql.js';
 import type { BulkAction, BulkRow } from './history-entities.js';
 import { allows, lockTargets, moveAll, type Target } from './operate.sql.js';
 import type { Ringable, Ringer } from './ring.js';
@@ -69,7 +72,8 @@ export class BulkRunner {
       await this.ringer.ring(rung);
       return step;
     } catch (error) {
-      if (taken.id !== null && !(error instanceof Unavailable)) await this.setBack(taken.id);
+      // Where this fails too, what happened first is what counts.
+      if (taken.id !== null) await this.setBack(taken.id, !(error instanceof Unavailable)).catch(() => undefined);
       throw error;
     }
   }
@@ -85,7 +89,8 @@ export class BulkRunner {
     const wanted = [...conditions(due.tenant, selection), sql`created_at <= ${due.created_at}`];
     const page = await this.look(transaction, due, selection, wanted);
     const locked = page.ids.length === 0 ? [] : await transaction.query<Target>(lockTargets(dialect, [among(page.ids), ...wanted]));
-    const targets = locked.filter((target) => allows(due.action, target));
+    const allowed = locked.filter((target) => allows(due.action, target));
+    const targets = await withoutAsked(transaction, due.action, allowed);
     const order = { actor: due.requested_by, reason: due.reason, bulk: idText(due.id) };
     const moved = moveAll(dialect, this.ringer, due.action, targets, order);
     await transaction.commitWith([...moved.statements, this.advance(due, page, targets.length)]);
@@ -95,8 +100,9 @@ export class BulkRunner {
   private async look(transaction: Transaction, due: Due, selection: Selection, wanted: readonly Sql[]): Promise<Page> {
     const { dialect } = this.database;
     const page = Math.min(PAGE_MAX, due.rate_per_second);
-    const most = isNarrowed(selection) ? EXAMINED_MAX : page;
-    const { above, below } = bounds({ ...selection, createdBefore: Math.min(selection.createdBefore ?? due.created_at, due.created_at) });
+    // Also where the filter takes all that the index gives, what was made after the start may be among it.
+    const most = isNarrowed(selection) ? EXAMINED_MAX : PAGE_MAX;
+    const { above, below } = bounds(selection, CLOCKS_FAR_APART_MS);
     const start = Buffer.compare(above, due.cursor_id) > 0 ? above : due.cursor_id;
     const looked = candidates(dialect, due.tenant, selection, { above: start, below, order: 'oldest first', most });
     const ids = looked === null ? [] : (await transaction.query<{ id: Buffer }>(looked)).map(({ id }) => id);
@@ -123,15 +129,15 @@ export class BulkRunner {
     return sql`UPDATE bulk_operations SET cursor_id = ${cursor}, examined = examined + ${examined}, done = done + ${done}, skipped = skipped + ${ids.length - done}, next_at = ${nextAt}, updated_at = ${now}${end} WHERE id = ${due.id} AND state = 'running'`;
   }
 
-  private async setBack(id: Buffer): Promise<void> {
+  private async setBack(id: Buffer, isRefused: boolean): Promise<void> {
     const { now } = this.database.dialect;
-    const refusals = (this.refusals.get(idText(id)) ?? 0) + 1;
+    const refusals = (this.refusals.get(idText(id)) ?? 0) + (isRefused ? 1 : 0);
     const isOver = refusals >= REFUSALS_MAX;
     if (isOver) this.refusals.delete(idText(id));
-    else this.refusals.set(idText(id), refusals);
+    else if (isRefused) this.refusals.set(idText(id), refusals);
     const change = isOver
       ? sql`state = 'failed', error = ${REFUSED}, finished_at = ${now}`
-      : sql`next_at = ${now} + ${SET_BACK_MS * refusals}`;
+      : sql`next_at = ${now} + ${SET_BACK_MS * Math.max(1, refusals)}`;
     await this.database.execute(sql`UPDATE bulk_operations SET ${change}, updated_at = ${now} WHERE id = ${id} AND state = 'running'`);
   }
 }

@@ -9,9 +9,8 @@ import { IdempotencyKeyReused, InvalidState, NotFound, TooManyOperations } from 
 import { recordAudit } from './audit-log.js';
 import type { BulkAction, BulkRow, BulkState } from './history-entities.js';
 import type { IdempotencyClaim, TaskFilter } from './task.js';
-import { idBytes, idText, NOBODY, type TaskIds } from './task-id.js';
+import { ID_MAX, idBytes, idText, NOBODY, type TaskIds } from './task-id.js';
 
-const ID_MAX = Buffer.alloc(16, 0xff);
 const NOTHING = Buffer.alloc(32);
 /** The place in the table of keys whose lock a start holds; no key of a request has this hash. */
 const TURN = createHash('sha256').update('the turn of a bulk operation').digest();
@@ -38,7 +37,7 @@ export interface BulkView {
   filter: TaskFilter;
   state: BulkState;
   ratePerSecond: number;
-  /** Tasks looked at, moved, and left alone because they had changed between the look and the move. */
+  /** Tasks looked at, moved, and left alone because they had changed meanwhile or been asked to stop before. */
   examined: number;
   done: number;
   skipped: number;
@@ -99,8 +98,11 @@ export class BulkOperations {
     return { items: found.map(viewOf), nextCursor: last === undefined ? null : idText(last) };
   }
 
-  /** Waits for a step under way; none follows. What was done stays done. Throws NotFound, or InvalidState for one that has ended. */
-  async abort(tenant: string, id: string, actor: string): Promise<BulkView> {
+  /**
+   * Waits for a step under way; none follows. What was done stays done. `reason`: at most 500 characters. Throws NotFound, or
+   * InvalidState for one that has ended.
+   */
+  async abort(tenant: string, id: string, actor: string, reason = ''): Promise<BulkView> {
     const bytes = idBytes(id);
     const { dialect } = this.database;
     await this.database.transaction(async (transaction) => {
@@ -112,7 +114,7 @@ export class BulkOperations {
       const detail = { action: row.action, done: row.done, skipped: row.skipped };
       await transaction.commitWith([
         sql`UPDATE bulk_operations SET state = 'aborted', finished_at = ${dialect.now}, updated_at = ${dialect.now} WHERE id = ${bytes} AND state = 'running'`,
-        recordAudit(dialect, this.ids.next(), { tenant, actor, action: 'bulk.abort', target: id, reason: '', detail }),
+        recordAudit(dialect, this.ids.next(), { tenant, actor, action: 'bulk.abort', target: id, reason, detail }),
       ]);
     });
     return this.get(tenant, id);

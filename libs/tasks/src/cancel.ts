@@ -12,7 +12,10 @@ export class TaskCanceller {
     private readonly operator: TaskOperator,
   ) {}
 
-  /** Returns the task as it is now. `reason`: at most 500 characters. Throws NotFound, or InvalidState for a finished task. */
+  /**
+   * Returns the task as it is now; one that was asked to stop already is left as it is. `reason`: at most 500 characters. Throws
+   * NotFound, or InvalidState for a finished task.
+   */
   async cancel(tenant: string, id: string, actor: string, reason = ''): Promise<TaskView> {
     return this.operator.operate({ action: 'cancel', tenant, id, actor, reason });
   }

@@ -5,9 +5,9 @@
  * at once, few statements are under way: a list of queues must not take the connections that tasks need.
  */
 import { join, list, sql, type Database, type Sql } from '@app/database';
-import { Unavailable } from '@app/errors';
 import { laneNumber, LANES } from '@app/queue';
 import type { QueueView } from './task.js';
+import { Turnstile } from './turnstile.js';
 
 /** The furthest a phase of a queue is counted, and the most rows that one statement reads. */
 const COUNT_MAX = 100_000;
@@ -16,8 +16,6 @@ const COUNT_MIN = 1_000;
 /** How many rows of one phase are read for all queues of a call together, unless COUNT_MIN asks for more. */
 const ROWS_MAX = 1_000_000;
 const QUEUES_PER_STATEMENT = 50;
-const STATEMENTS_IN_FLIGHT = 2;
-const WAITING_MAX = 500;
 const PHASES = ['waiting', 'unrung', 'live', 'failed'] as const;
 const NO_TASKS: QueueView['depth'] = { scheduled: 0, queued: 0, running: 0, retrying: 0, failed: 0 };
 
@@ -32,8 +30,7 @@ interface CountRow {
 }
 
 export class QueueDepths {
-  private inFlight = 0;
-  private waiting: (() => void)[] = [];
+  private readonly turnstile = new Turnstile('the depth of queues');
 
   constructor(private readonly database: Database) {}
 
@@ -45,10 +42,10 @@ export class QueueDepths {
     let next = 0;
     const work = async (): Promise<void> => {
       for (let statement = statements[next++]; statement !== undefined; statement = statements[next++]) {
-        for (const row of await this.inTurn(statement)) add(depths, row);
+        for (const row of await this.turnstile.pass(() => this.database.query<CountRow>(statement))) add(depths, row);
       }
     };
-    await Promise.all(Array.from({ length: STATEMENTS_IN_FLIGHT }, work));
+    await Promise.all(Array.from({ length: Turnstile.IN_FLIGHT_MAX }, work));
     return depths;
   }
 
@@ -70,21 +67,6 @@ export class QueueDepths {
       }
     }
     return statements;
-  }
-
-  private async inTurn(statement: Sql): Promise<CountRow[]> {
-    if (this.inFlight >= STATEMENTS_IN_FLIGHT) {
-      if (this.waiting.length >= WAITING_MAX) throw new Unavailable('Too many ask for the depth of queues. Repeat the request shortly.');
-      // Whoever ends hands its place on, so the number in flight stays as it is.
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
-    } else this.inFlight += 1;
-    try {
-      return await this.database.query<CountRow>(statement);
-    } finally {
-      const next = this.waiting.shift();
-      if (next === undefined) this.inFlight -= 1;
-      else next();
-    }
   }
 }
 

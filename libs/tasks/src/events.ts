@@ -36,7 +36,7 @@ export function recordEvents(dialect: Dialect, events: readonly TaskEvent[]): Sq
     const text = JSON.stringify(detail);
     return [task, dialect.now, kind, actor, text.length > DETAIL_LENGTH_MAX ? '{}' : text];
   });
-  // The same thing twice within one millisecond is told once.
+  // The same kind of thing twice within one millisecond is told once, also where two people asked for it: the audit log tells of both.
   return [
     sql`INSERT INTO task_events (task_id, at, kind, actor, detail) VALUES ${rows(values)}${dialect.keepExisting(['task_id', 'at', 'kind'])}`,
   ];

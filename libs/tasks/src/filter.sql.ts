@@ -7,13 +7,16 @@ import { join, list, sql, type Dialect, type Sql } from '@app/database';
 import type { TaskRow } from './entities.js';
 import { TASK_STATES, type TaskState } from './states.js';
 import type { TaskFilter } from './task.js';
-import { idFloor } from './task-id.js';
+import { ID_MAX, idFloor } from './task-id.js';
 
 /** Rows that one call may look at. */
 export const EXAMINED_MAX = 5_000;
-/** How far the clock that made an id may be from the database's, which made `createdAt`, the wait for a group included, in ms. */
+/**
+ * How far the clock that made an id may be from the database's, which made `createdAt`, the wait for a group included, in ms: for
+ * a list that somebody looks at, and for an operation, which must not leave anything out because a clock is wrong.
+ */
 const CLOCKS_APART_MS = 10_000;
-const ID_MAX = Buffer.alloc(16, 0xff);
+export const CLOCKS_FAR_APART_MS = 3_600_000;
 
 type End = TaskRow['ended'];
 const ENDS: readonly End[] = ['none', 'failed', 'discarded', 'cancelled', 'expired'];
@@ -43,10 +46,10 @@ export function selectionOf({ state, ...rest }: TaskFilter): Selection {
 }
 
 /** Ids below the first cannot match, nor those above the second. */
-export function bounds({ createdAfter, createdBefore }: Selection): Pick<Span, 'above' | 'below'> {
+export function bounds({ createdAfter, createdBefore }: Selection, apartMs = CLOCKS_APART_MS): Pick<Span, 'above' | 'below'> {
   return {
-    above: createdAfter === undefined ? Buffer.alloc(16) : idFloor(createdAfter - CLOCKS_APART_MS),
-    below: createdBefore === undefined ? ID_MAX : idFloor(createdBefore + CLOCKS_APART_MS),
+    above: createdAfter === undefined ? Buffer.alloc(16) : idFloor(createdAfter - apartMs),
+    below: createdBefore === undefined ? ID_MAX : idFloor(createdBefore + apartMs),
   };
 }
 

@@ -4,11 +4,11 @@
  * begun, and every move leaves its event in the same transaction.
  */
 import { join, list, rows, sql, type Dialect, type Sql } from '@app/database';
-import { laneAt } from '@app/queue';
 import type { TaskRow } from './entities.js';
 import { recordEvents, type EventKind, type TaskEvent } from './events.js';
 import type { BulkAction } from './history-entities.js';
-import type { Ringable, Ringer } from './ring.js';
+import { queueUp, type Moved } from './queue-up.sql.js';
+import type { Ringer } from './ring.js';
 import { isFinal, mayMove } from './states.js';
 
 /** A task as its operator finds it, under lock. */
@@ -24,12 +24,6 @@ export interface Order {
   bulk?: string;
   /** Whether a retry comes with another payload. */
   payloadEdited?: boolean;
-}
-
-/** Statements that belong to one transaction, and what to ring for after its commit. */
-export interface Moved {
-  statements: Sql[];
-  rung: Ringable[];
 }
 
 /** Reads and locks the tasks that fulfil all of the conditions, in id order. The conditions must name the tenant and the ids. */
@@ -72,21 +66,12 @@ export function moveAll(
  * because a fencing number is never used twice.
  */
 function retryAll(dialect: Dialect, ringer: Pick<Ringer, 'phaseFor'>, targets: readonly Target[], order: Order): Moved {
-  const tasks = targets.map((row): Ringable => ({ id: row.id, tenant: row.tenant, queue: row.queue, lane: laneAt(row.lane) }));
-  const rung = tasks.filter((task) => ringer.phaseFor(task) === 'live');
-  const unrung = tasks.filter((task) => !rung.includes(task));
-  const move = (phase: 'live' | 'unrung', members: readonly Ringable[]): Sql[] => {
-    if (members.length === 0) return [];
-    const rungAt = phase === 'live' ? dialect.now : sql`0`;
-    return [
-      sql`UPDATE tasks${dialect.byPrimary} SET state = 'queued', phase = ${phase}, ended = 'none', reason = 'none', failures = 0, crashes = 0, snoozes = 0, fallbacks = 0, expires_at = 0, deadline_at = 0, finished_at = 0, run_at = ${dialect.now}, rung_at = ${rungAt}, updated_at = ${dialect.now} WHERE id IN (${idsOf(members)}) AND state IN ('failed', 'cancelled', 'expired')`,
-    ];
-  };
+  const afresh = sql`ended = 'none', reason = 'none', failures = 0, crashes = 0, snoozes = 0, fallbacks = 0, expires_at = 0, deadline_at = 0, finished_at = 0, run_at = ${dialect.now}, `;
+  const { statements, rung } = queueUp(dialect, ringer, targets, ['failed', 'cancelled', 'expired'], afresh);
   return {
     rung,
     statements: [
-      ...move('live', rung),
-      ...move('unrung', unrung),
+      ...statements,
       sql`DELETE FROM timers WHERE task_id IN (${idsOf(targets)})`,
       sql`DELETE FROM cancel_requests WHERE task_id IN (${idsOf(targets)})`,
       ...recordEvents(dialect, eventsOf('retried', targets, order)),

@@ -5,6 +5,7 @@
 import { sql, type Database, type Sql, type Transaction } from '@app/database';
 import { InvalidState, NotFound } from '@app/errors';
 import { failpoint } from '@app/lifecycle';
+import { withoutAsked } from './asked.js';
 import { recordAudit } from './audit-log.js';
 import type { BulkAction } from './history-entities.js';
 import { allows, lockTargets, moveAll, type Target } from './operate.sql.js';
@@ -41,7 +42,10 @@ export class TaskOperator {
     private readonly ids: TaskIds,
   ) {}
 
-  /** Returns the task as it is now. Throws NotFound, or InvalidState where the task does not allow it. */
+  /**
+   * Returns the task as it is now. A cancellation that was asked for before changes nothing. Throws NotFound, or InvalidState where
+   * the task does not allow it.
+   */
   async operate({ action, tenant, id, actor, reason }: Operation, edit: Edit = () => Promise.resolve([])): Promise<TaskView> {
     const bytes = idBytes(id);
     if (bytes === null) throw new NotFound('task');
@@ -51,6 +55,7 @@ export class TaskOperator {
       if (target === undefined) throw new NotFound('task');
       if (!allows(action, target)) throw new InvalidState(REFUSALS[action](target));
       failpoint('operate.locked');
+      if ((await withoutAsked(transaction, action, [target])).length === 0) return [];
       const edits = await edit(transaction, bytes);
       const edited = edits.length > 0 ? { payloadEdited: true } : {};
       const moved = moveAll(dialect, this.ringer, action, [target], { actor, reason, ...edited });

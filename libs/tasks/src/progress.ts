@@ -1,4 +1,9 @@
-/** How far a running task says it is. Written only while the attempt is the worker's own: if the lease is not mine, I do not write. */
+/**
+ * How far a running task says it is. Best effort, and the one write that is fenced by a plain read: it looks for the lease, and does
+ * not lock the task's row as a checkpoint does, because a word that is soon replaced must not keep a settlement waiting. So a lease
+ * that ends while the statement is under way goes unnoticed, and an old attempt's words may stand until the next attempt says its
+ * own. They could outlive the task only where a finished task is kept for less time than one statement may last.
+ */
 import { sql, type Database } from '@app/database';
 import type { ClaimedTask } from './claim.js';
 

@@ -6,9 +6,9 @@
  */
 import { list, sql, type Database } from '@app/database';
 import { failpoint } from '@app/lifecycle';
-import { laneAt } from '@app/queue';
 import { recordEvents, type TaskEvent } from './events.js';
-import type { Ringable, Ringer } from './ring.js';
+import { queueUp } from './queue-up.sql.js';
+import type { Ringer } from './ring.js';
 
 const PAGE = 500;
 
@@ -46,20 +46,9 @@ export class TaskPromoter {
         sql`SELECT id, tenant, queue, lane, state, attempt FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) AND state IN ('scheduled', 'retrying') ORDER BY id${dialect.lock}`,
       );
       failpoint('promote.locked');
-      const tasks = waiting.map((row): Ringable => ({ id: row.id, tenant: row.tenant, queue: row.queue, lane: laneAt(row.lane) }));
-      const rung = tasks.filter((task) => this.ringer.phaseFor(task) === 'live');
-      const unrung = tasks.filter((task) => !rung.includes(task));
-      const move = (phase: 'live' | 'unrung', members: readonly Ringable[]) => {
-        const rungAt = phase === 'live' ? dialect.now : sql`0`;
-        return members.length === 0
-          ? []
-          : [
-              sql`UPDATE tasks${dialect.byPrimary} SET state = 'queued', phase = ${phase}, rung_at = ${rungAt}, updated_at = ${dialect.now} WHERE id IN (${list(members.map(({ id }) => id))}) AND state IN ('scheduled', 'retrying')`,
-            ];
-      };
+      const { statements, rung } = queueUp(dialect, this.ringer, waiting, ['scheduled', 'retrying']);
       await transaction.commitWith([
-        ...move('live', rung),
-        ...move('unrung', unrung),
+        ...statements,
         ...recordEvents(dialect, promotions(waiting, due)),
         sql`DELETE FROM timers WHERE kind = 'run' AND task_id IN (${list(ids)})`,
       ]);

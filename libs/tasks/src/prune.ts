@@ -1,6 +1,8 @@
 /**
- * Deletes history that is older than its retention, oldest first and a small page at a time, so that it never holds locks the
- * hot path waits for. Any number of schedulers may do it at once: what one of them holds, the others pass.
+ * Deletes history that is older than its retention, oldest first and a small page at a time, so that it never holds for long what
+ * the hot path waits for. Any number of schedulers may do it at once: a task that one of them holds is passed by the others; of
+ * everything else (keys, the audit log, bulk operations, workers, requests to cancel) they may find the same page, and who comes
+ * second waits for the first and deletes nothing. A part that fails keeps no other from its turn.
  */
 import { list, sql, type Database } from '@app/database';
 import { databaseNow } from './database-now.js';
@@ -22,6 +24,12 @@ export interface Retention {
   readonly bulkMs: number;
 }
 
+interface Step {
+  deleted: number;
+  again: boolean;
+}
+const NOTHING: Step = { deleted: 0, again: false };
+
 export class HistoryPruner {
   private readonly walks: readonly TaskWalk[];
 
@@ -36,22 +44,33 @@ export class HistoryPruner {
     });
   }
 
-  /** One page of everything that is kept for a time; `again` while there is more to walk. */
+  /**
+   * One page of everything that is kept for a time; `again` while there is more to walk. Every part has its turn before it throws
+   * what the one that failed did, or an AggregateError of several.
+   */
   async prune(): Promise<{ deleted: number; again: boolean }> {
     const now = await databaseNow(this.database);
-    let [deleted, again] = [0, false];
-    for (const walk of this.walks) {
-      const step = await walk.step(now);
-      deleted += step.deleted;
-      again ||= step.again;
+    const paged = async (count: Promise<number>): Promise<Step> => ({ deleted: await count, again: (await count) === PAGE });
+    const parts: readonly (() => Promise<Step>)[] = [
+      ...this.walks.map((walk) => () => walk.step(now)),
+      () => this.pruneWorkers(now),
+      () => this.pruneCancels(),
+      () => paged(this.pruneKeys(now)),
+      () => paged(this.pruneAudit(now)),
+      () => paged(this.pruneBulk(now)),
+    ];
+    const steps: Step[] = [];
+    const failures: unknown[] = [];
+    for (const part of parts) {
+      try {
+        steps.push(await part());
+      } catch (error) {
+        failures.push(error);
+      }
     }
-    await this.pruneWorkers(now);
-    await this.pruneCancels();
-    for (const count of [await this.pruneKeys(now), await this.pruneAudit(now), await this.pruneBulk(now)]) {
-      deleted += count;
-      again ||= count === PAGE;
-    }
-    return { deleted, again };
+    if (failures.length > 1) throw new AggregateError(failures, 'Several kinds of history could not be deleted.');
+    if (failures.length > 0) throw failures[0];
+    return { deleted: steps.reduce((sum, { deleted }) => sum + deleted, 0), again: steps.some(({ again }) => again) };
   }
 
   private async pruneKeys(now: number): Promise<number> {
@@ -84,21 +103,22 @@ export class HistoryPruner {
     return found.length;
   }
 
-  private async pruneWorkers(now: number): Promise<void> {
+  private async pruneWorkers(now: number): Promise<Step> {
     await this.database.execute(
       sql`DELETE FROM workers WHERE state IN ('stopped', 'lost') AND heartbeat_at < ${now - this.retention.workersMs}`,
     );
+    return NOTHING;
   }
 
   /**
    * A request that its task outran: the outcome was committed first. Looked at again under the lock, because an operator may have
    * sent the task round again, and somebody else asked to cancel that round.
    */
-  private async pruneCancels(): Promise<void> {
+  private async pruneCancels(): Promise<Step> {
     const rows = await this.database.query<{ task_id: Buffer }>(
       sql`SELECT c.task_id FROM cancel_requests c JOIN tasks t ON t.id = c.task_id WHERE t.finished_at > 0 LIMIT ${PAGE}`,
     );
-    if (rows.length === 0) return;
+    if (rows.length === 0) return NOTHING;
     const { byPrimary, lock } = this.database.dialect;
     const ids = list(rows.map((row) => row.task_id));
     await this.database.transaction(async (transaction) => {
@@ -108,5 +128,6 @@ export class HistoryPruner {
       if (finished.length === 0) return;
       await transaction.commitWith([sql`DELETE FROM cancel_requests WHERE task_id IN (${list(finished.map(({ id }) => id))})`]);
     });
+    return NOTHING;
   }
 }

@@ -24,10 +24,12 @@ export interface Pause {
   queue: string;
 }
 
-/** Who does it, and the tenant whose audit log tells of it. */
+/** Who does it and why, and the tenant whose audit log tells of it. */
 interface Actor {
   tenant: string;
   actor: string;
+  /** At most 500 characters; empty where nobody said. */
+  reason: string;
 }
 
 export class Queues {
@@ -81,24 +83,24 @@ export class Queues {
     return pauses;
   }
 
-  async pause(tenant: string, name: string, actor: string): Promise<QueueView> {
-    await this.setPaused(tenant, name, { tenant, actor });
+  async pause(tenant: string, name: string, actor: string, reason = ''): Promise<QueueView> {
+    await this.setPaused(tenant, name, { tenant, actor, reason });
     return this.one(tenant, name);
   }
 
   /** Throws NotFound for a queue that this tenant has never used or paused. */
-  async resume(tenant: string, name: string, actor: string): Promise<QueueView> {
-    await this.clearPaused(tenant, name, { tenant, actor });
+  async resume(tenant: string, name: string, actor: string, reason = ''): Promise<QueueView> {
+    await this.clearPaused(tenant, name, { tenant, actor, reason });
     return this.one(tenant, name);
   }
 
   /** `tenant` is the actor's: its audit log tells of the pause. */
-  async pauseEverywhere(tenant: string, name: string, actor: string): Promise<void> {
-    await this.setPaused(EVERY_TENANT, name, { tenant, actor });
+  async pauseEverywhere(tenant: string, name: string, actor: string, reason = ''): Promise<void> {
+    await this.setPaused(EVERY_TENANT, name, { tenant, actor, reason });
   }
 
-  async resumeEverywhere(tenant: string, name: string, actor: string): Promise<void> {
-    await this.clearPaused(EVERY_TENANT, name, { tenant, actor });
+  async resumeEverywhere(tenant: string, name: string, actor: string, reason = ''): Promise<void> {
+    await this.clearPaused(EVERY_TENANT, name, { tenant, actor, reason });
   }
 
   private async setPaused(tenant: string, name: string, by: Actor): Promise<void> {
@@ -125,7 +127,7 @@ export class Queues {
 
   private audited(action: string, tenant: string, name: string, by: Actor): Sql {
     const detail = { allTenants: tenant === EVERY_TENANT };
-    return recordAudit(this.database.dialect, this.ids.next(), { ...by, action, target: name, reason: '', detail });
+    return recordAudit(this.database.dialect, this.ids.next(), { ...by, action, target: name, detail });
   }
 
   private async one(tenant: string, name: string): Promise<QueueView> {

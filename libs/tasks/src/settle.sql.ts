@@ -2,11 +2,12 @@
  * The statements of a settlement. Each moves rows away from `running` only where task, attempt and worker still match: if the
  * lease is not mine, I do not write. The attempt row is inserted once, here, with the result; the task row keeps its width.
  */
-import { list, rows, sql, type Dialect, type Sql } from '@app/database';
+import { join, list, rows, sql, type Dialect, type Sql } from '@app/database';
 import type { ClaimedTask } from './claim.js';
 import type { AttemptOutcome, FailureReason } from './states.js';
 import type { TaskError } from './task.js';
 import { NOBODY } from './task-id.js';
+import { WORKER_LOST } from './worker-lost.js';
 
 /** What became of an attempt. Pauses are in ms. */
 export type Verdict =
@@ -27,6 +28,13 @@ export interface Settlement {
   worker: Buffer;
   task: ClaimedTask;
   verdict: Verdict;
+}
+
+/** Settlements of one worker and one attempt number: what one statement can move or find. */
+export interface SameClaim {
+  worker: Buffer;
+  attempt: number;
+  members: readonly Settlement[];
 }
 
 /** Moves all successes of one attempt number in one statement. */
@@ -97,6 +105,14 @@ export function recordAttempts(dialect: Dialect, settlements: readonly Settlemen
     ];
   });
   return sql`INSERT INTO attempts (task_id, attempt, outcome, worker_id, started_at, finished_at, error_code, error_message, result) VALUES ${rows(values)}`;
+}
+
+/** The attempt rows that these claims have left already. One row per task at most, however many attempts it has had. */
+export function recorded(claims: readonly SameClaim[]): Sql {
+  const left = claims.map(
+    ({ attempt, members }) => sql`(attempt = ${attempt} AND task_id IN (${list(members.map(({ task }) => task.bytes))}))`,
+  );
+  return sql`SELECT task_id, attempt, worker_id FROM attempts WHERE (${join(left, ' OR ')}) AND (outcome <> 'lost' OR error_code <> ${WORKER_LOST.code})`;
 }
 
 /** Sets the timers that the verdicts ask for; empty where none does. */

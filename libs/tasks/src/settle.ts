@@ -13,8 +13,7 @@ import { failpoint, pause } from '@app/lifecycle';
 import { recordEvents, type TaskEvent } from './events.js';
 import { NaturalBatch } from './natural-batch.js';
 import type { Ringer } from './ring.js';
-import { move, recordAttempts, setTimers, succeed, type Settlement } from './settle.sql.js';
-import { WORKER_LOST } from './worker-lost.js';
+import { move, recordAttempts, recorded, setTimers, succeed, type SameClaim, type Settlement } from './settle.sql.js';
 
 const GROUPS_IN_FLIGHT = 2;
 const BLOCKED_IN_FLIGHT = 4;
@@ -182,26 +181,18 @@ export class TaskSettler {
       sql`SELECT id, state, attempt, worker_id FROM tasks WHERE id IN (${list(ids)}) ORDER BY id${dialect.lock}`,
     );
     failpoint('settle.locked');
-    const requested = await transaction.query<{ task_id: Buffer }>(
-      sql`SELECT task_id FROM cancel_requests WHERE task_id IN (${list(ids)})`,
+    const found = await transaction.query<{ task_id: Buffer }>(sql`SELECT task_id FROM cancel_requests WHERE task_id IN (${list(ids)})`);
+    const held = new Set(locked.filter(({ state }) => state === 'running').map((row) => claimKey(row.id, row.attempt, row.worker_id)));
+    const requested = new Set(found.map(({ task_id: id }) => id.toString('hex')));
+    const ours = settlements.filter((settlement) => held.has(keyOf(settlement)));
+    const written = ours.map((settlement) =>
+      requested.has(settlement.task.bytes.toString('hex')) ? yieldToCancel(settlement) : settlement,
     );
-    const recorded = await transaction.query<{ task_id: Buffer; attempt: number; worker_id: Buffer }>(
-      sql`SELECT task_id, attempt, worker_id FROM attempts WHERE task_id IN (${list(ids)}) AND (outcome <> 'lost' OR error_code <> ${WORKER_LOST.code})`,
-    );
-    const written: Settlement[] = [];
+    const strangers = settlements.filter((settlement) => !held.has(keyOf(settlement)));
+    const before = strangers.length === 0 ? new Set<string>() : await this.recordedBefore(transaction, strangers);
     const results = settlements.map((settlement): Settled => {
-      const { task, worker } = settlement;
-      const row = locked.find(({ id }) => id.equals(task.bytes));
-      if (row?.state === 'running' && row.attempt === task.attempt && row.worker_id.equals(worker)) {
-        const asked = requested.some(({ task_id: id }) => id.equals(task.bytes));
-        written.push(asked ? yieldToCancel(settlement) : settlement);
-        return 'settled';
-      }
-      // An earlier COMMIT of ours whose answer was lost has left its attempt row; a sweeper's row says that we were too late.
-      const before = recorded.some(
-        ({ task_id: id, attempt, worker_id: by }) => id.equals(task.bytes) && attempt === task.attempt && by.equals(worker),
-      );
-      return before ? 'settled' : 'fenced';
+      const key = keyOf(settlement);
+      return held.has(key) || before.has(key) ? 'settled' : 'fenced';
     });
     if (written.length > 0) {
       await transaction.commitWith([
@@ -213,6 +204,12 @@ export class TaskSettler {
       ]);
     }
     return { results, written };
+  }
+
+  /** An earlier COMMIT of ours whose answer was lost has left its attempt row; a sweeper's row says that we were too late. */
+  private async recordedBefore(transaction: Transaction, strangers: readonly Settlement[]): Promise<Set<string>> {
+    const found = await transaction.query<{ task_id: Buffer; attempt: number; worker_id: Buffer }>(recorded(grouped(strangers)));
+    return new Set(found.map((row) => claimKey(row.task_id, row.attempt, row.worker_id)));
   }
 
   /** The database refuses this outcome itself. The task must still end, so it ends as failed, with the reason. */
@@ -259,8 +256,12 @@ function yieldToCancel(settlement: Settlement): Settlement {
   }
 }
 
-function grouped(settlements: readonly Settlement[]): { worker: Buffer; attempt: number; members: Settlement[] }[] {
-  const groups = new Map<string, { worker: Buffer; attempt: number; members: Settlement[] }>();
+/** One claim, as text: what a settlement speaks of, and what a row of ours is recognised by. */
+const claimKey = (id: Buffer, attempt: number, worker: Buffer): string => `${id.toString('hex')} ${attempt} ${worker.toString('hex')}`;
+const keyOf = ({ task, worker }: Settlement): string => claimKey(task.bytes, task.attempt, worker);
+
+function grouped(settlements: readonly Settlement[]): SameClaim[] {
+  const groups = new Map<string, SameClaim & { members: Settlement[] }>();
   for (const settlement of settlements) {
     const key = `${settlement.worker.toString('hex')} ${settlement.task.attempt}`;
     const group = groups.get(key);

@@ -67,5 +67,8 @@ export function idFloor(ms: number): Buffer {
   return id;
 }
 
+/** No id is above it. */
+export const ID_MAX: Buffer = Buffer.alloc(16, 0xff);
+
 /** The id nobody has; a task without a worker carries it. */
 export const NOBODY: Buffer = Buffer.alloc(16);

@@ -6,7 +6,7 @@
  * carries the time at which it began to wait, and clocks are set back. So it goes by rounds first (a claim opens one), within a
  * round by what can only follow what, and only then by time.
  */
-import { list, sql, type Database } from '@app/database';
+import { sql, type Database } from '@app/database';
 import { NotFound } from '@app/errors';
 import type { AttemptRow, TaskRow } from './entities.js';
 import type { EventKind } from './events.js';
@@ -117,31 +117,19 @@ export class TaskTimeline {
         sql`SELECT at, kind, actor, detail FROM task_events WHERE task_id = ${bytes} ORDER BY at DESC, kind DESC ${latest}`,
       ),
     ]);
-    const hosts = await this.hosts([task, ...attempts].map(({ worker_id: worker }) => worker));
-    const runs = this.runs(task, attempts.reverse(), hosts);
+    const runs = this.runs(task, attempts.reverse());
     const told = events.map((row) => placeOf(row, runs, attempts));
     const closing = end(task);
     const placed = [submission(task, runs, told), ...runs, ...told, ...closing].sort(inOrder(closing[0], [...runs, ...told]));
     return { items: placed.slice(-ITEMS_MAX).map(({ item }) => item), truncated: placed.length > ITEMS_MAX };
   }
 
-  /** What the register still knows. */
-  private async hosts(workers: readonly Buffer[]): Promise<ReadonlyMap<string, string>> {
-    const wanted = new Map(workers.filter((id) => !id.equals(NOBODY)).map((id) => [id.toString('hex'), id]));
-    if (wanted.size === 0) return new Map();
-    const found = await this.database.query<{ id: Buffer; host: string }>(
-      sql`SELECT id, host FROM workers WHERE id IN (${list([...wanted.values()])})`,
-    );
-    return new Map(found.map(({ id, host }) => [id.toString('hex'), host]));
-  }
-
   /** Each run of a worker: its beginning, and its end unless it is still under way. */
-  private runs(task: TaskRow, attempts: readonly Told[], hosts: ReadonlyMap<string, string>): Placed[] {
-    const start = ({ attempt, worker_id: worker, started_at: at }: Pick<Told, 'attempt' | 'worker_id' | 'started_at'>): Placed => {
-      const host = hosts.get(worker.toString('hex'));
-      const detail = host === undefined ? {} : { detail: { host } };
-      return { round: attempt, item: { at, kind: 'started', state: 'running', attempt, workerId: idText(worker), ...detail } };
-    };
+  private runs(task: TaskRow, attempts: readonly Told[]): Placed[] {
+    const start = ({ attempt, worker_id: worker, started_at: at }: Pick<Told, 'attempt' | 'worker_id' | 'started_at'>): Placed => ({
+      round: attempt,
+      item: { at, kind: 'started', state: 'running', attempt, workerId: idText(worker) },
+    });
     const runs = attempts.filter(({ worker_id: worker }) => !worker.equals(NOBODY)).flatMap((row) => [start(row), endOfRun(row)]);
     // Read before the attempts: one that has ended meanwhile is among them.
     const isUnderWay = task.state === 'running' && !attempts.some(({ attempt }) => attempt === task.attempt);

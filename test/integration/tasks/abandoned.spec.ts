@@ -1,7 +1,7 @@
 /** What tasks hold outside of this system: theirs while they last, and then their hook's, one caller at a time, until it is done. */
 import { expect, it } from '@jest/globals';
-import { sql } from '@app/database';
-import type { Abandoned, ClaimedTask, RegisteredResource, Verdict } from '@app/tasks';
+import { sql, type Database, type Row, type Sql } from '@app/database';
+import { AbandonedResources, type Abandoned, type ClaimedTask, type RegisteredResource, type Verdict } from '@app/tasks';
 import { LOOK_MS, OOPS, type Store } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
 
@@ -35,7 +35,7 @@ async function abandoned(store: Store): Promise<Abandoned> {
   return resource;
 }
 
-onEveryStore('a resource', (current) => {
+onEveryStore('a resource', (current, backend) => {
   it('is registered by nobody but the attempt that holds the task', async () => {
     const store = current();
     const { worker, task } = await holding(store);
@@ -179,4 +179,45 @@ onEveryStore('a resource', (current) => {
     const rest = await store.abandoned.look(['other']);
     expect([page.found.length + rest.found.length, rest.full]).toEqual([40, false]);
   });
+
+  it('is found by the time that it has been due, whichever of many handlers it belongs to', async () => {
+    const store = current();
+    const { worker, task } = await holding(store);
+    const names = Array.from({ length: 450 }, (_, index) => `h${index % 45}.${Math.floor(index / 45)}`);
+    for (let index = 0; index < 45; index += 1) await store.resources.register(worker, task, names[index * 10]!, 'vm', String(index));
+    await store.settle(worker, task, FAILED);
+    await store.raw.execute(
+      sql`UPDATE task_resources SET check_at = 1000 - CAST(ref AS DECIMAL(9)) WHERE kind = 'vm' AND handler <> 'echo'`,
+    );
+    const page = await store.abandoned.look(['echo', ...names]);
+    expect(page.full).toBe(true);
+    expect(page.found.map(({ ref }) => Number(ref))).toEqual(Array.from({ length: 32 }, (_, index) => 44 - index));
+  });
+
+  // SQLite does not count what it reads.
+  if (backend.name !== 'sqlite') {
+    it('costs a page per handler to look for, however many are due', async () => {
+      const store = current();
+      await holding(store);
+      for (let round = 0; round < 11; round += 1)
+        await store.raw.execute(
+          sql`INSERT INTO task_resources (id, task_id, tenant, handler, attempt, kind, ref, last_error, check_at, created_at) SELECT UNHEX(LEFT(SHA2(CONCAT(HEX(id), ${round}), 256), 32)), task_id, tenant, ${round % 2 === 0 ? 'a' : 'b'}, attempt, kind, ref, last_error, check_at - 1, created_at FROM task_resources`,
+        );
+      await store.raw.execute(sql`UPDATE task_resources SET check_at = 1 + MOD(CRC32(id), 1000)`);
+      await store.raw.query(sql`ANALYZE TABLE task_resources`);
+      let read = 0;
+      const counting = Object.create(store.raw) as Database;
+      counting.query = <T extends object = Row>(statement: Sql): Promise<T[]> =>
+        store.raw.transaction(async (transaction) => {
+          await transaction.execute(sql`FLUSH STATUS`);
+          const found = await transaction.query<T>(statement);
+          const counts = await transaction.query<{ Value: string }>(sql`SHOW SESSION STATUS LIKE 'Handler_read%'`);
+          read += counts.reduce((sum, { Value: value }) => sum + Number(value), 0);
+          return found;
+        });
+      const page = await new AbandonedResources(counting, LOOK_MS).look(['a', 'b']);
+      expect(page.full).toBe(true);
+      expect(read).toBeLessThan(600);
+    });
+  }
 });

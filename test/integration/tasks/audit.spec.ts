@@ -60,20 +60,22 @@ onEveryStore('the audit log', (current) => {
 
   it('tells of queues that were really paused and resumed, also for all tenants', async () => {
     const store = current();
-    await store.queues.pause('acme', 'q', 'ann');
-    await store.queues.pause('acme', 'q', 'bob');
-    await store.queues.resume('acme', 'q', 'cid');
+    await store.queues.pause('acme', 'q', 'ann', 'the bank is away');
+    await store.queues.pause('acme', 'q', 'bob', 'me too');
+    await store.queues.resume('acme', 'q', 'cid', 'it is back');
     await store.queues.resume('acme', 'q', 'dan');
-    await store.queues.pauseEverywhere('ops', 'q', 'root');
-    await store.queues.resumeEverywhere('ops', 'q', 'root');
-    const shown = ({ actor, action, target, detail }: Awaited<ReturnType<typeof entries>>[number]) => ({ actor, action, target, detail });
+    await store.queues.pauseEverywhere('ops', 'q', 'root', 'all of it');
+    await store.queues.resumeEverywhere('ops', 'q', 'root', 'well again');
+    const shown = ({ actor, action, target, reason, detail }: Awaited<ReturnType<typeof entries>>[number]) => ({
+      ...{ actor, action, target, reason, detail },
+    });
     expect((await entries(store)).map(shown)).toEqual([
-      { actor: 'cid', action: 'queue.resume', target: 'q', detail: { allTenants: false } },
-      { actor: 'ann', action: 'queue.pause', target: 'q', detail: { allTenants: false } },
+      { actor: 'cid', action: 'queue.resume', target: 'q', reason: 'it is back', detail: { allTenants: false } },
+      { actor: 'ann', action: 'queue.pause', target: 'q', reason: 'the bank is away', detail: { allTenants: false } },
     ]);
     expect((await entries(store, 'ops')).map(shown)).toEqual([
-      { actor: 'root', action: 'queue.resume', target: 'q', detail: { allTenants: true } },
-      { actor: 'root', action: 'queue.pause', target: 'q', detail: { allTenants: true } },
+      { actor: 'root', action: 'queue.resume', target: 'q', reason: 'well again', detail: { allTenants: true } },
+      { actor: 'root', action: 'queue.pause', target: 'q', reason: 'all of it', detail: { allTenants: true } },
     ]);
   });
 

@@ -1,11 +1,21 @@
 /** Operations over many tasks: each task is moved once, whoever runs the steps and whatever dies between them. */
 import { expect, it } from '@jest/globals';
-import { rows, sql } from '@app/database';
+import { LockTimeout, rows, sql } from '@app/database';
 import { IdempotencyKeyReused, InvalidState, NotFound, TooManyOperations } from '@app/errors';
-import { TASK_STATES, type BulkRunner, type BulkView, type NewBulk, type NewTask, type TaskFilter, type TaskState } from '@app/tasks';
+import {
+  idText,
+  TASK_STATES,
+  type BulkRunner,
+  type BulkView,
+  type NewBulk,
+  type NewTask,
+  type TaskFilter,
+  type TaskState,
+} from '@app/tasks';
 import { BULK_RUNNING_MAX, bytesOf, keyed, OOPS, takeAll, type Store } from '../../support/store.js';
 import { taskIn } from '../../support/store-states.js';
 import { onEveryStore } from '../../support/store-suite.js';
+import { idFloor } from '../../../libs/tasks/src/task-id.js';
 
 const RATE = 1_000;
 const poisoned = { kind: 'failed', reason: 'poison', error: OOPS, timedOut: false } as const;
@@ -165,13 +175,19 @@ onEveryStore('a bulk operation', (current, backend) => {
     const runner = store.bulkRunnerOf();
     await runner.step();
     await expect(store.bulk.abort('other', id, 'spy')).rejects.toBeInstanceOf(NotFound);
-    expect(await store.bulk.abort('acme', id, 'bob')).toMatchObject({ state: 'aborted', done: 200, finishedAt: expect.any(Number) });
+    expect(await store.bulk.abort('acme', id, 'bob', 'it does no good')).toMatchObject({
+      state: 'aborted',
+      done: 200,
+      finishedAt: expect.any(Number),
+    });
     await makeDue(store);
     expect(await runner.step()).toEqual({ taken: 0, ended: null });
     expect([await countOf(store, 'queued'), await countOf(store, 'failed')]).toEqual([200, 300]);
     await expect(store.bulk.abort('acme', id, 'bob')).rejects.toBeInstanceOf(InvalidState);
     const { items } = await store.audit.list('acme', { action: 'bulk.abort' }, { limit: 10, cursor: null });
-    expect(items).toMatchObject([{ actor: 'bob', target: id, detail: { action: 'retry', done: 200, skipped: 0 } }]);
+    expect(items).toMatchObject([
+      { actor: 'bob', target: id, reason: 'it does no good', detail: { action: 'retry', done: 200, skipped: 0 } },
+    ]);
   });
 
   // SQLite has one writer: nobody comes in between.
@@ -233,6 +249,52 @@ onEveryStore('a bulk operation', (current, backend) => {
     await runAll(store);
     expect(await store.row(old.id)).toMatchObject({ state: 'queued' });
     expect(await store.row(young.id)).toMatchObject({ state: 'failed' });
+  });
+
+  it.each<[string, TaskFilter]>([
+    ['a reason', { reason: 'permanent_error' }],
+    ['a name', { name: 'echo' }],
+    ['a tag', { tag: 't' }],
+    ['an age', { createdBefore: Date.now() + 600_000 }],
+  ])('meets tasks whose ids were made by a clock that is ahead, by %s', async (_, filter) => {
+    const store = current();
+    const { id } = await taskIn(store, 'failed', { tags: ['t'] });
+    const ahead = idFloor(Date.now() + 1_800_000);
+    await store.raw.batch([
+      sql`UPDATE tasks SET id = ${ahead} WHERE id = ${bytesOf(id)}`,
+      sql`UPDATE attempts SET task_id = ${ahead} WHERE task_id = ${bytesOf(id)}`,
+      sql`UPDATE task_tags SET task_id = ${ahead} WHERE task_id = ${bytesOf(id)}`,
+    ]);
+    const operation = await start(store, { filter });
+    await runAll(store);
+    expect(await store.bulk.get('acme', operation.id)).toMatchObject({ state: 'finished', done: 1 });
+    expect(await store.row(idText(ahead))).toMatchObject({ state: 'queued' });
+  });
+
+  it('comes to its end at the lowest rate, however much has failed since its start', async () => {
+    const store = current();
+    await insertFailed(store, 600);
+    const { id } = await start(store, { filter: { state: 'failed' }, ratePerSecond: 1 });
+    await store.raw.execute(sql`UPDATE bulk_operations SET created_at = 1`);
+    expect(await runAll(store)).toBeLessThan(10);
+    expect(await store.bulk.get('acme', id)).toMatchObject({ state: 'finished', examined: 600, done: 0 });
+  });
+
+  it('asks a worker once: tasks that were asked to stop before are skipped', async () => {
+    const store = current();
+    const worker = await store.hire();
+    const asked = await store.add({ tags: ['t'] });
+    await store.claim(worker, asked.id);
+    const running = await store.add({ tags: ['t'] });
+    await store.claim(worker, running.id);
+    await store.canceller.cancel('acme', asked.id, 'bob');
+    const { id } = await start(store, { action: 'cancel', filter: { tag: 't' } });
+    await runAll(store);
+    expect(await store.bulk.get('acme', id)).toMatchObject({ state: 'finished', done: 1, skipped: 1 });
+    const events = await store.raw.query(
+      sql`SELECT actor FROM task_events WHERE kind = 'cancel_requested' AND task_id = ${bytesOf(asked.id)}`,
+    );
+    expect(events).toEqual([{ actor: 'bob' }]);
   });
 
   it('looks at a bounded number of rows per step, and goes on behind them', async () => {
@@ -356,6 +418,34 @@ onEveryStore('starting bulk operations', (current) => {
     expect(await store.bulk.start({ ...wanted, idempotency: keyed('not there') })).toMatchObject({ replayed: false });
     await store.raw.execute(sql`DELETE FROM bulk_operations`);
     expect(await store.bulk.start({ ...wanted, idempotency: keyed('k') })).toMatchObject({ replayed: false });
+  });
+
+  it('one whose steps the database is always too busy for keeps no other waiting, and never ends as failed', async () => {
+    const store = current();
+    await taskIn(store, 'failed');
+    const stuck = await start(store, { filter: { name: 'echo' } });
+    const free = await start(store, { filter: { name: 'nobody' } });
+    await store.raw.execute(sql`UPDATE bulk_operations SET next_at = next_at + 1 WHERE id = ${bytesOf(free.id)}`);
+    const runner = store.bulkRunnerOf();
+    for (let times = 0; times < 4; times += 1) {
+      await makeDue(store);
+      await store.raw.execute(sql`UPDATE bulk_operations SET next_at = 1 WHERE id = ${bytesOf(stuck.id)}`);
+      store.database.interruptInside(() => Promise.reject(new LockTimeout(new Error('somebody holds the rows'))), 2);
+      await expect(runner.step()).rejects.toBeInstanceOf(LockTimeout);
+      expect(await runner.step()).toEqual(times === 0 ? { taken: 1, ended: free.id } : { taken: 0, ended: null });
+    }
+    await runAll(store, runner);
+    expect(await store.bulk.get('acme', stuck.id)).toMatchObject({ state: 'finished', done: 1 });
+  });
+
+  it('one that cannot be set back either throws what happened first', async () => {
+    const store = current();
+    await start(store);
+    store.database.interruptInside(() => {
+      store.database.beAway(1, ['execute']);
+      return Promise.reject(new LockTimeout(new Error('somebody holds the rows')));
+    }, 2);
+    await expect(store.bulkRunnerOf().step()).rejects.toBeInstanceOf(LockTimeout);
   });
 
   it('one whose steps the database refuses ends as failed, and keeps no other waiting', async () => {

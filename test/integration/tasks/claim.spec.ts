@@ -27,6 +27,8 @@ onEveryStore('claiming', (current) => {
       attempt: 1,
       failures: 0,
       crashes: 0,
+      snoozes: 0,
+      fallbacks: 0,
       maxAttempts: 9,
       timeoutMs: 1_234,
       retry,

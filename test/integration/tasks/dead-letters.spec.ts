@@ -39,6 +39,18 @@ onEveryStore('dead letters', (current) => {
     expect(await idsOf(store, { discarded: false })).toHaveLength(TASK_STATES.length);
   });
 
+  it('are counted for few at a time, however many ask at once', async () => {
+    const store = current();
+    await taskIn(store, 'failed');
+    store.database.reset();
+    const outcomes = await Promise.allSettled(Array.from({ length: 700 }, () => store.deadLetters.summary('acme')));
+    expect(store.database.busiest).toBe(2);
+    const refused = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown);
+    expect(refused).toHaveLength(198);
+    for (const reason of refused) expect(reason).toMatchObject({ kind: 'unavailable' });
+    expect(await store.deadLetters.summary('acme')).toMatchObject({ total: 1 });
+  });
+
   it('are found by reason, name, queue and tag, alone and together', async () => {
     const store = current();
     const worker = await store.hire();

@@ -16,7 +16,7 @@ import { impossible } from '../../support/timeline-law.js';
 const PER_RUN_MS = 1_000;
 
 onEveryStore('any history of the store', (current, backend) => {
-  const runs = modelRuns(backend.name === 'sqlite' ? 250 : 60);
+  const runs = modelRuns(backend.name === 'sqlite' ? 200 : 60);
   it(
     'equals that of the model',
     async () => {

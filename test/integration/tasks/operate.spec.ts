@@ -36,7 +36,19 @@ onEveryStore('cancelling', (current, backend) => {
     expect(await store.row(id)).toEqual(before);
     const found = await store.raw.query(sql`SELECT task_id, worker_id, requested_by FROM cancel_requests`);
     expect(found).toEqual([{ task_id: bytesOf(id), worker_id: before['worker_id'], requested_by: 'someone' }]);
-    await store.canceller.cancel('acme', id, 'someone else');
+  });
+
+  it('asks it once: whoever asks again gets the task, and leaves no trace', async () => {
+    const store = current();
+    const { id } = await taskIn(store, 'running');
+    const first = await store.canceller.cancel('acme', id, 'someone');
+    const events = () => store.raw.query(sql`SELECT actor, kind FROM task_events WHERE task_id = ${bytesOf(id)}`);
+    const before = await events();
+    expect(await store.canceller.cancel('acme', id, 'someone else', 'quick')).toEqual(first);
+    await Promise.all([1, 2, 3].map(() => store.canceller.cancel('acme', id, 'a third')));
+    expect(await events()).toEqual(before);
+    expect(await store.count(sql`audit_entries WHERE action = 'task.cancel'`)).toBe(1);
+    expect(await store.raw.query(sql`SELECT requested_by FROM cancel_requests`)).toEqual([{ requested_by: 'someone' }]);
   });
 
   it.each(TASK_STATES.filter(isFinal))('refuses a task that is %s', async (state) => {

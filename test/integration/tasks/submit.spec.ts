@@ -50,6 +50,8 @@ onEveryStore('submitting', (current) => {
       attempt: 0,
       failures: 0,
       crashes: 0,
+      snoozes: 0,
+      fallbacks: 0,
       max_attempts: 4,
       timeout_ms: 9_000,
       worker_id: Buffer.alloc(16),

@@ -13,6 +13,7 @@ import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { writeCursor } from '../tasks/cursor.js';
 import { readIdempotencyKey } from '../tasks/idempotency.js';
 import { PAGE_DEFAULT, readPage } from '../tasks/list-query.js';
+import { ReasonBody, readReason } from '../tasks/operate.body.js';
 import { TaskId } from '../tasks/task-id.js';
 import { BulkPageResponse, BulkResponse, showBulk } from './bulk.response.js';
 import { NewBulkBody } from './new-bulk.body.js';
@@ -86,12 +87,13 @@ export class BulkController {
   @Post(':id/abort')
   @HttpCode(200)
   @Scopes('tasks:write')
-  @ReadsBody('none')
+  @ReadsBody('small?')
   @ApiOperation({ summary: 'Abort a bulk operation', description: 'Nothing more is moved from now on; what was done stays done.' })
   @ApiParam(ID)
+  @ApiBody({ type: ReasonBody, required: false })
   @ApiResponse({ status: 200, type: BulkResponse })
   @ApiResponse({ status: 409, description: 'The operation has ended.' })
-  async abort(@Param('id', TaskId) id: string, @Caller() { tenant, subject }: Principal): Promise<BulkResponse> {
-    return showBulk(await this.operations.abort(tenant, id, subject));
+  async abort(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() { tenant, subject }: Principal): Promise<BulkResponse> {
+    return showBulk(await this.operations.abort(tenant, id, subject, readReason(body)));
   }
 }

@@ -29,7 +29,10 @@ export class BulkResponse {
   @ApiProperty({ type: 'integer', description: 'Tasks that were retried, cancelled (or asked to stop), or discarded.' })
   done!: number;
 
-  @ApiProperty({ type: 'integer', description: 'Tasks that had changed when their turn came, and were left alone.' })
+  @ApiProperty({
+    type: 'integer',
+    description: 'Tasks that had changed when their turn came, or had been asked to stop before, and were left alone.',
+  })
   skipped!: number;
 
   @ApiProperty({ description: 'The `sub` claim of whoever started it.' })

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Scope } from '@app/auth';
+import { idempotencyClaim } from '../tasks/idempotency.js';
 import { startFront, type Front } from '../../../../test/support/front.js';
 
 let front: Front;
@@ -119,6 +120,29 @@ describe('an operation over many tasks', () => {
       expect.objectContaining({ state: 'aborted', finishedAt: '1970-01-01T00:00:00.003Z' }),
     ]);
     expect((await front.call('/api/bulk/x')).status).toBe(400);
+  });
+
+  it('is aborted for a reason, where one is given', async () => {
+    front.tasks.operatorCalls.length = 0;
+    expect((await front.post(`/api/bulk/${ID}/abort`, { reason: 'it does no good' })).status).toBe(200);
+    expect((await front.post(`/api/bulk/${ID}/abort`, '')).status).toBe(200);
+    expect((await front.post(`/api/bulk/${ID}/abort`, { reason: ' ' })).status).toBe(422);
+    expect(front.tasks.operatorCalls).toEqual([
+      { action: 'abort', actor: 'tester', reason: 'it does no good' },
+      { action: 'abort', actor: 'tester', reason: '' },
+    ]);
+  });
+
+  it('counts the characters of its reason, not the halves of them', async () => {
+    expect((await start({ ...BULK, reason: '🦄'.repeat(500) })).status).toBe(202);
+    expect((await start({ ...BULK, reason: '🦄'.repeat(501) })).status).toBe(422);
+  });
+
+  it('has keys that no task can have', async () => {
+    await start(BULK, { 'idempotency-key': 'k' });
+    const hash = front.tasks.bulks[0]?.idempotency?.keyHash.toString('hex');
+    const others = ['k', 'bulk k', 'bulkk'].map((key) => idempotencyClaim(key, BULK).keyHash.toString('hex'));
+    expect(others).not.toContain(hash);
   });
 
   it('does not exist for another tenant', async () => {

@@ -18,8 +18,8 @@ export function readNewBulk(input: unknown, key: string | null, caller: Principa
     reason: body.reason,
     ratePerSecond: body.ratePerSecond ?? ratePerSecond,
     requestedBy: caller.subject,
-    // The same key may have been used for a task; it is another one here.
-    idempotency: key === null ? null : idempotencyClaim(`bulk ${key}`, body),
+    // A line break is in no key, so this is the key of no task; inside, because keys are trimmed.
+    idempotency: key === null ? null : idempotencyClaim(`bulk\n${key}`, body),
   };
 }
 

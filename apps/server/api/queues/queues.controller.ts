@@ -2,12 +2,13 @@
  * Shows the queues a tenant uses, and stops and starts them. A pause is the tenant's own; for all tenants at once it takes
  * the `admin` scope on top.
  */
-import { Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
-import { ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
+import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, requireScopes, Scopes, type Principal } from '@app/auth';
 import { Queues, type QueueView } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
 import { invalidQuery, Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
+import { ReasonBody, readReason } from '../tasks/operate.body.js';
 import { QueueName } from './queue-name.js';
 import { QueueListResponse, QueueResponse, showQueue } from './queue.response.js';
 
@@ -38,43 +39,49 @@ export class QueuesController {
   @Post(':name/pause')
   @HttpCode(200)
   @Scopes('queues:manage')
-  @ReadsBody('none')
+  @ReadsBody('small?')
   @ReadsQuery('allTenants')
   @ApiOperation({ summary: 'Pause a queue', description: 'What runs goes on; nothing new is taken from it.' })
   @ApiParam(NAME)
   @ApiQuery(ALL_TENANTS)
+  @ApiBody({ type: ReasonBody, required: false })
   @ApiResponse({ status: 200, type: QueueResponse })
   async pause(
     @Param('name', QueueName) name: string,
     @Query() parameters: ReadonlyMap<string, string>,
+    @Body() body: unknown,
     @Caller() caller: Principal,
   ): Promise<QueueResponse> {
+    const reason = readReason(body);
     if (forAllTenants(parameters, caller)) {
-      await this.queues.pauseEverywhere(caller.tenant, name, caller.subject);
+      await this.queues.pauseEverywhere(caller.tenant, name, caller.subject, reason);
       return this.show(caller.tenant, name, true);
     }
-    return showQueue(await this.queues.pause(caller.tenant, name, caller.subject));
+    return showQueue(await this.queues.pause(caller.tenant, name, caller.subject, reason));
   }
 
   @Post(':name/resume')
   @HttpCode(200)
   @Scopes('queues:manage')
-  @ReadsBody('none')
+  @ReadsBody('small?')
   @ReadsQuery('allTenants')
   @ApiOperation({ summary: 'Resume a queue' })
   @ApiParam(NAME)
   @ApiQuery(ALL_TENANTS)
+  @ApiBody({ type: ReasonBody, required: false })
   @ApiResponse({ status: 200, type: QueueResponse })
   async resume(
     @Param('name', QueueName) name: string,
     @Query() parameters: ReadonlyMap<string, string>,
+    @Body() body: unknown,
     @Caller() caller: Principal,
   ): Promise<QueueResponse> {
+    const reason = readReason(body);
     if (forAllTenants(parameters, caller)) {
-      await this.queues.resumeEverywhere(caller.tenant, name, caller.subject);
+      await this.queues.resumeEverywhere(caller.tenant, name, caller.subject, reason);
       return this.show(caller.tenant, name, false);
     }
-    return showQueue(await this.queues.resume(caller.tenant, name, caller.subject));
+    return showQueue(await this.queues.resume(caller.tenant, name, caller.subject, reason));
   }
 
   /** The queue as the caller's tenant sees it; one the tenant has no task in is shown empty. */

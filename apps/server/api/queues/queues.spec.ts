@@ -34,6 +34,20 @@ describe('queues and workers', () => {
     expect(front.tasks.queueCalls).toEqual(['pause t1 reports', 'resume t1 reports']);
   });
 
+  it('are paused and resumed for a reason, where one is given', async () => {
+    for (const call of ['pause', 'resume', 'pause?allTenants=true', 'resume?allTenants=true'])
+      expect((await front.post(`/api/queues/reports/${call}`, { reason: 'the bank is away' })).status).toBe(200);
+    expect((await front.post('/api/queues/reports/pause', {})).status).toBe(200);
+    expect((await front.post('/api/queues/reports/pause', { reason: 7 })).status).toBe(422);
+    expect(front.tasks.queueCalls).toEqual([
+      'pause t1 reports: the bank is away',
+      'resume t1 reports: the bank is away',
+      'pause * reports: the bank is away',
+      'resume * reports: the bank is away',
+      'pause t1 reports',
+    ]);
+  });
+
   it('are paused for all tenants only with the admin scope on top', async () => {
     const refused = await post('/api/queues/reports/pause?allTenants=true', ['queues:manage']);
     expect([refused.status, await refused.json()]).toEqual([403, expect.objectContaining({ code: 'insufficient-scope' })]);

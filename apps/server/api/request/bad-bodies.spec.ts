@@ -117,22 +117,6 @@ describe('bodies that cannot be read', () => {
   });
 });
 
-describe('calls without a body', () => {
-  const id = '0190a8f0-0000-7000-8000-000000000000';
-
-  it.each<[string | null, string]>([
-    [null, '404 not-found'],
-    ['', '404 not-found'],
-    ['{}', '404 not-found'],
-    [' { } ', '404 not-found'],
-    ['{"reason":"x"}', '422 body-not-allowed'],
-    ['[]', '422 body-not-allowed'],
-    ['null', '422 body-not-allowed'],
-    ['{', '400 malformed-json'],
-    ['x'.repeat(2_000), '413 payload-too-large'],
-  ])('%j', async (body, expected) => expect(await refusal(`/api/bulk/${id}/abort`, body)).toBe(expected));
-});
-
 describe('calls with or without a body', () => {
   const id = '0190a8f0-0000-7000-8000-000000000000';
 

@@ -7,7 +7,7 @@ import { Inject, Injectable, SetMetadata, type CallHandler, type ExecutionContex
 import type { Request } from 'express';
 import type { Observable } from 'rxjs';
 import { Config } from '@app/config';
-import { InvalidRequest, MalformedRequest } from '@app/errors';
+import { MalformedRequest } from '@app/errors';
 import { TASK_LIMITS } from '@app/tasks';
 import { UnsupportedMedia } from '../problem/api-errors.js';
 import { hasBody, readBytes } from './read-bytes.js';
@@ -16,18 +16,17 @@ import { parseStrictJson } from './strict-json.js';
 const BODY = 'api:body';
 
 /**
- * `task`: one object, with room for a payload. `batch`: many. `small`: one object without a payload. `none`: nothing, or an empty
- * object. A `?` behind it: nothing at all will do as well.
+ * `task`: one object, with room for a payload. `batch`: many. `small`: one object without a payload. A `?` behind it:
+ * nothing at all will do as well.
  */
-export type BodyKind = Kind | 'task?' | 'small?' | 'none';
+export type BodyKind = Kind | 'task?' | 'small?';
 type Kind = 'task' | 'batch' | 'small';
 
 /** Room for everything in a single submission that is not its payload, in bytes. */
 const ENVELOPE_BYTES = 16_384;
-const NO_BODY_BYTES = 1_024;
 const DEADLINE_MS = 30_000;
 /** How many levels of a body lie outside the payload: the task itself, or the batch, its list and the task. */
-const OUTER_DEPTH = { task: 1, small: 1, none: 1, batch: 3 } as const;
+const OUTER_DEPTH = { task: 1, small: 1, batch: 3 } as const;
 
 /** Says what body the route takes. A route without this mark never looks at its body. */
 export const ReadsBody = (kind: BodyKind): MethodDecorator => SetMetadata(BODY, kind);
@@ -47,8 +46,8 @@ export class BodyReader implements NestInterceptor {
   }
 
   private async read(request: Request, marked: BodyKind): Promise<unknown> {
-    const isOptional = marked.endsWith('?') || marked === 'none';
-    const kind = (marked.endsWith('?') ? marked.slice(0, -1) : marked) as Kind | 'none';
+    const isOptional = marked.endsWith('?');
+    const kind = (isOptional ? marked.slice(0, -1) : marked) as Kind;
     if (!hasBody(request)) {
       if (isOptional) {
         return undefined;
@@ -56,21 +55,15 @@ export class BodyReader implements NestInterceptor {
       throw new MalformedRequest('malformed-json', 'The body is empty. Send a JSON object.');
     }
     const limits = { maxBytes: this.maxBytes(kind), deadlineMs: DEADLINE_MS };
-    if (kind !== 'none') {
-      assertJson(request);
-    }
+    assertJson(request);
     const bytes = await readBytes(request, limits);
     if (isOptional && bytes.length === 0) {
       return undefined;
     }
-    const value = parseStrictJson(bytes, { maxDepth: TASK_LIMITS.payloadDepthMax + OUTER_DEPTH[kind] });
-    if (kind === 'none') {
-      assertEmptyObject(value);
-    }
-    return value;
+    return parseStrictJson(bytes, { maxDepth: TASK_LIMITS.payloadDepthMax + OUTER_DEPTH[kind] });
   }
 
-  private maxBytes(kind: Kind | 'none'): number {
+  private maxBytes(kind: Kind): number {
     switch (kind) {
       case 'task':
         return this.config.payloadMaxBytes + ENVELOPE_BYTES;
@@ -78,8 +71,6 @@ export class BodyReader implements NestInterceptor {
         return this.config.batchMaxBytes;
       case 'small':
         return ENVELOPE_BYTES;
-      case 'none':
-        return NO_BODY_BYTES;
     }
   }
 }
@@ -96,11 +87,5 @@ function assertJson(request: Request): void {
   const charset = parameters.find((parameter) => parameter.startsWith('charset='));
   if (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset)) {
     throw new UnsupportedMedia('unsupported-charset', 'Send the body in UTF-8.');
-  }
-}
-
-function assertEmptyObject(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.keys(value).length > 0) {
-    throw new InvalidRequest('body-not-allowed', 'This call takes no body. Send none, or an empty object.');
   }
 }

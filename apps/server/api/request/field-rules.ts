@@ -66,9 +66,14 @@ export function ChoiceField(options: FieldOptions & { readonly values: readonly 
 export function TextField(options: FieldOptions & { readonly maxLength: number }): PropertyDecorator {
   const { maxLength } = options;
   const isText = (value: unknown): boolean =>
-    typeof value === 'string' && value.trim() !== '' && value.length <= maxLength && !/[^\P{Cc}\r\n\t]/u.test(value);
+    typeof value === 'string' && value.trim() !== '' && isWithin(value, maxLength) && !/[^\P{Cc}\r\n\t]/u.test(value);
   const message = `must be a text of 1 to ${maxLength} characters, not only spaces, without control characters`;
   return field(options, { type: 'string', minLength: 1, maxLength }, rule('invalid-text', isText, message));
+}
+
+/** Counts characters as the description and the database do, and not the halves of those beyond the first 65,536. */
+function isWithin(text: string, maxLength: number): boolean {
+  return text.length <= 2 * maxLength && Array.from(text).length <= maxLength;
 }
 
 export function BooleanField(options: FieldOptions): PropertyDecorator {

@@ -1,4 +1,4 @@
-/** What an operator may say when sending a task round again, stopping it or putting it aside. */
+/** What an operator may say when sending a task round again, stopping it, putting it aside, and wherever else only a reason fits. */
 import { ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { Allow } from 'class-validator';
 import type { RetryChange } from '@app/tasks';

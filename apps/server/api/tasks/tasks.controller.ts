@@ -73,7 +73,8 @@ export class TasksController {
   @ReadsBody('small?')
   @ApiOperation({
     summary: 'Cancel a task',
-    description: 'A running task is asked to stop; it ends `cancelled` when it has, unless it finished first.',
+    description:
+      'A running task is asked to stop; it ends `cancelled` when it has, unless it finished first. Asking again changes nothing.',
   })
   @ApiParam(ID)
   @ApiBody({ type: ReasonBody, required: false })

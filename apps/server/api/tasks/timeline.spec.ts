@@ -28,7 +28,7 @@ describe('the timeline of a task', () => {
           state: 'queued',
           detail: { from: 'scheduled', dueAt: '2026-01-01T00:00:00.500Z', lateMs: 500 },
         },
-        { at: '2026-01-01T00:00:01.001Z', kind: 'started', state: 'running', attempt: 1, workerId: 'w', detail: { host: 'h' } },
+        { at: '2026-01-01T00:00:01.001Z', kind: 'started', state: 'running', attempt: 1, workerId: 'w' },
         {
           at: '2026-01-01T00:00:01.002Z',
           kind: 'ended',
