@@ -37,7 +37,11 @@ const withServers = {
 export default {
   reporters: ['default', '<rootDir>/test/support/tally.mjs'],
   projects: [
-    { ...base, displayName: 'unit', testMatch: ['<rootDir>/apps/**/*.spec.ts', '<rootDir>/libs/**/*.spec.ts'] },
+    {
+      ...base,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/apps/**/*.spec.ts', '<rootDir>/libs/**/*.spec.ts', '<rootDir>/test/chaos/**/*.spec.ts'],
+    },
     { ...base, displayName: 'tidy', testMatch: ['<rootDir>/test/tidy/**/*.spec.ts'] },
     { ...base, ...withServers, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.spec.ts'] },
     { ...base, ...withServers, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'] },

@@ -1,0 +1,113 @@
+/**
+ * Counts what became of the tasks of one failpoint, from the tables and from what the handlers have really done. Every figure but
+ * the first three and the recovery must be 0.
+ */
+import { sql } from '@app/database';
+import { idText } from '@app/tasks';
+import type { Place } from './place.js';
+import type { Scene } from './scenes.js';
+
+export interface Account {
+  /** Submissions that were answered. */
+  readonly tasks: number;
+  /** Attempts that ended as lost. */
+  readonly lostAttempts: number;
+  /** Starts of a handler beyond the first of each task that its own failure did not ask for. */
+  readonly again: number;
+  /** Answered, and not there, or not ended as it must. */
+  readonly lost: number;
+  /** Not ended at all. */
+  readonly stuck: number;
+  /** More tasks than submissions, or more than one recorded outcome of a task. */
+  readonly double: number;
+  /** Attempts that are not numbered without a gap; failures or crashes that nobody had; more repeated than a death may cost. */
+  readonly wrong: readonly string[];
+  /** From each death until every task that was open then had ended, in ms, sorted. */
+  readonly recovery: readonly number[];
+}
+
+const SHOWN = 3;
+
+interface TaskRow {
+  id: Buffer;
+  state: string;
+  attempt: number;
+  failures: number;
+  crashes: number;
+  created_at: number;
+  finished_at: number;
+}
+
+interface AttemptsRow {
+  task_id: Buffer;
+  total: number;
+  highest: number;
+  lost: number;
+  ends: number;
+}
+
+export async function account(place: Place, scene: Scene, deaths: readonly number[]): Promise<Account> {
+  const { house, promised } = place;
+  const rows = (await house.database.query(
+    sql`SELECT id, state, attempt, failures, crashes, created_at, finished_at FROM tasks WHERE queue = ${place.queue}`,
+  )) as unknown as TaskRow[];
+  const found = (await house.database.query(
+    sql`SELECT a.task_id, COUNT(*) AS total, MAX(a.attempt) AS highest, SUM(a.outcome = 'lost') AS lost, SUM(a.outcome IN ('succeeded', 'cancelled')) AS ends FROM attempts a JOIN tasks t ON t.id = a.task_id WHERE t.queue = ${place.queue} GROUP BY a.task_id`,
+  )) as unknown as AttemptsRow[];
+  const attempts = new Map(found.map((row) => [idText(row.task_id), row]));
+  const tasks = new Map(rows.map((row) => [idText(row.id), row]));
+  const starts = house.journal.starts();
+  const lostAttempts = found.reduce((sum, { lost }) => sum + Number(lost), 0);
+  const again = [...promised.keys()].reduce((sum, id) => sum + Math.max(0, (starts.get(id) ?? 0) - 1 - scene.failures), 0);
+  const kept = [...promised].filter(([, ending]) => ending !== 'gone');
+  const wrong = [...tasks].flatMap(([id, row]) => wrongWith(id, row, attempts.get(id), scene));
+  if (lostAttempts > scene.lost * deaths.length + place.phantoms)
+    wrong.push(`${lostAttempts} attempts were lost at ${deaths.length} deaths`);
+  if (again > scene.again * deaths.length) {
+    const repeated = [...promised.keys()].filter((id) => (starts.get(id) ?? 0) > 1 + scene.failures);
+    wrong.push(`handlers ran ${again} times more at ${deaths.length} deaths: ${await described(place, repeated.slice(0, SHOWN))}`);
+  }
+  return {
+    tasks: place.submissions,
+    lostAttempts,
+    again,
+    lost: kept.filter(([id, ending]) => tasks.get(id) === undefined || (isEnded(tasks.get(id)) && tasks.get(id)?.state !== ending)).length,
+    stuck: rows.filter((row) => !isEnded(row)).length + (await place.left()),
+    double: Math.max(0, rows.length - kept.length) + found.filter(({ ends }) => Number(ends) > 1).length,
+    wrong,
+    recovery: recoveryOf(rows, deaths),
+  };
+}
+
+async function described({ house }: Place, ids: readonly string[]): Promise<string> {
+  const parts = ids.map(async (id) => {
+    const attempts = await house.client.attempts(id);
+    const runs = house.journal.lines().filter((line) => line.id === id);
+    return JSON.stringify({
+      attempts: attempts.map(({ attempt, outcome, workerId, error }) => ({ attempt, outcome, workerId, code: error?.code })),
+      runs,
+    });
+  });
+  return (await Promise.all(parts)).join(' ');
+}
+
+const isEnded = (row: TaskRow | undefined): boolean => row !== undefined && row.finished_at > 0;
+
+function wrongWith(id: string, row: TaskRow, attempts: AttemptsRow | undefined, { failures }: Scene): string[] {
+  const [total, highest, lost] = [attempts?.total, attempts?.highest, attempts?.lost].map((value) => Number(value ?? 0));
+  const wrong: string[] = [];
+  if (total !== row.attempt || highest !== row.attempt)
+    wrong.push(`${id} has ${total} attempts up to ${highest}, and counts ${row.attempt}`);
+  if (row.state === 'succeeded' && row.failures !== failures) wrong.push(`${id} counts ${row.failures} failures`);
+  if (row.crashes > (lost ?? 0)) wrong.push(`${id} counts ${row.crashes} crashes and has lost ${lost ?? 0} attempts`);
+  return wrong;
+}
+
+function recoveryOf(rows: readonly TaskRow[], deaths: readonly number[]): number[] {
+  return deaths
+    .flatMap((at) => {
+      const open = rows.filter((row) => row.created_at <= at && row.finished_at > at);
+      return open.length === 0 ? [] : [Math.max(...open.map((row) => row.finished_at - at))];
+    })
+    .sort((a, b) => a - b);
+}
