@@ -86,6 +86,16 @@ describe.each(backends())('an isolated handler on $name', (backend: Backend) => 
       expect((await run({ name: 'plain.echo' })).state).toBe('succeeded');
     });
 
+    it('has its last words, unfinished as they may be, logged as its own, and is used again', async () => {
+      const before = (await run({ name: `${kind}.echo` })).result as { uses: number; place: string };
+      const talks = [await run({ name: `${kind}.unfinished`, payload: 1 }), await run({ name: `${kind}.unfinished`, payload: 2 })];
+      expect((await run({ name: `${kind}.echo` })).result).toMatchObject({ uses: before.uses + 1, place: before.place });
+      const printed = () => workerLogs().filter(({ text }) => typeof text === 'string' && text.startsWith('printed by '));
+      await until(() => printed().filter(({ taskId }) => talks.some(({ id }) => id === taskId)).length === 2);
+      const own = talks.map(({ id }, index) => ({ taskId: id, text: `printed by ${index + 1}` }));
+      for (const line of own) expect(printed()).toContainEqual(expect.objectContaining(line));
+    });
+
     it('that left something going after it has returned takes it along', async () => {
       const left = await run({ name: `${kind}.leaves` });
       expect(left).toMatchObject({ state: 'succeeded', result: 'left' });
@@ -99,6 +109,7 @@ describe.each(backends())('an isolated handler on $name', (backend: Backend) => 
       ['grow', 'handler-out-of-memory', /32 MiB/],
       ['float', 'handler-crashed', /nobody catches this/],
       ['late', 'handler-crashed', /thrown out of a timer/],
+      ['nonsense', 'handler-crashed', /none of the platform/],
     ])('that ends itself by %s fails with %s, is tried again, and the worker lives on', async (name, code, message) => {
       const ended = await run({ name: `${kind}.${name}` });
       expect(ended).toMatchObject({ state: 'failed', reason: 'attempts_exhausted', attempt: 2, failures: 2 });

@@ -115,7 +115,7 @@ export class MemoryTasks {
       items: [
         { at: createdAt, kind: 'submitted', state: 'scheduled', actor: createdBy, detail: { runAt: createdAt + 500 } },
         { at: createdAt + 1_000, kind: 'promoted', state: 'queued', detail },
-        { at: createdAt + 1_001, kind: 'started', state: 'running', attempt: 1, workerId: 'w', detail: { host: 'h' } },
+        { at: createdAt + 1_001, kind: 'started', state: 'running', attempt: 1, workerId: 'w' },
         { at: createdAt + 1_002, kind: 'ended', attempt: 1, workerId: 'w', outcome: 'failed', error: { code: 'c', message: 'm' } },
       ],
       truncated: false,
@@ -270,7 +270,11 @@ function bulkOver(tasks: MemoryTasks) {
   };
   return {
     get: known,
-    abort: async (tenant: string, id: string) => ({ ...(await known(tenant, id)), state: 'aborted', finishedAt: 3 }),
+    abort: async (tenant: string, id: string, actor: string, reason: string) => {
+      const aborted = { ...(await known(tenant, id)), state: 'aborted', finishedAt: 3 };
+      tasks.operatorCalls.push({ action: 'abort', actor, reason });
+      return aborted;
+    },
     list: async (tenant: string, { cursor }: { cursor: string | null }) =>
       cursor === null && tenant === 't1' ? { items: [bulk], nextCursor: bulk.id } : { items: [], nextCursor: null },
     start: async (wanted: NewBulk) => {
@@ -297,16 +301,16 @@ const audit = {
 };
 
 function queuesOver(tasks: MemoryTasks) {
-  const note = async (call: string, name: string, paused: boolean): Promise<QueueView> => {
-    tasks.queueCalls.push(call);
+  const note = async (call: string, reason: string, name: string, paused: boolean): Promise<QueueView> => {
+    tasks.queueCalls.push(reason === '' ? call : `${call}: ${reason}`);
     return queueOf(name, paused);
   };
   return {
     list: async () => [queueOf('default', false)],
-    pause: (tenant: string, name: string) => note(`pause ${tenant} ${name}`, name, true),
-    resume: (tenant: string, name: string) => note(`resume ${tenant} ${name}`, name, false),
-    pauseEverywhere: (_tenant: string, name: string) => note(`pause * ${name}`, name, true),
-    resumeEverywhere: (_tenant: string, name: string) => note(`resume * ${name}`, name, false),
+    pause: (tenant: string, name: string, _actor: string, reason: string) => note(`pause ${tenant} ${name}`, reason, name, true),
+    resume: (tenant: string, name: string, _actor: string, reason: string) => note(`resume ${tenant} ${name}`, reason, name, false),
+    pauseEverywhere: (_tenant: string, name: string, _actor: string, reason: string) => note(`pause * ${name}`, reason, name, true),
+    resumeEverywhere: (_tenant: string, name: string, _actor: string, reason: string) => note(`resume * ${name}`, reason, name, false),
   };
 }
 

@@ -41,7 +41,7 @@ function handlers(file: string): string {
 import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { threadId } from 'node:worker_threads';
+import { parentPort, threadId } from 'node:worker_threads';
 
 const file = ${JSON.stringify(file)};
 const tick = (ctx) => appendFileSync(file, JSON.stringify({ id: ctx.id, attempt: ctx.attempt, at: Date.now() }) + '\\n');
@@ -59,6 +59,8 @@ const work = {
   grow: () => { const all = []; for (;;) all.push({ n: all.length, text: 'x' + all.length }); },
   float: async (payload, ctx) => { Promise.reject(new Error('nobody catches this')); await pause(30_000); },
   late: async () => { setTimeout(() => { throw new Error('thrown out of a timer'); }, 5); await pause(30_000); },
+  nonsense: async () => { if (process.send) process.send(null); else parentPort.postMessage(null); await pause(30_000); },
+  unfinished: (payload) => { process.stdout.write('printed by ' + payload); },
   permanent: () => { throw Object.assign(new Error('never'), { name: 'PermanentError', code: 'hopeless' }); },
   again: (payload, ctx) => { if (ctx.failures === 0) throw Object.assign(new Error('not yet'), { retryAfterMs: 30, code: 'later' }); return ctx.failures; },
   huge: () => 'x'.repeat(300 * 1024),
