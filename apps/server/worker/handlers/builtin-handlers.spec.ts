@@ -9,6 +9,7 @@ const config: HandlersConfig = {
   processRunDirectories: [],
   processRunEnvAllow: [],
   workerAbortGraceMs: 1_000,
+  workerLeaseMs: 15_000,
   resultMaxBytes: 10_000,
 };
 const registry = new HandlerRegistry();

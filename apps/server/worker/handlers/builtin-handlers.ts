@@ -11,7 +11,7 @@ import { sleep } from './sleep.js';
 /** What decides which handlers there are, and what they may do. */
 export type HandlersConfig = Pick<
   Config,
-  'processRunAllow' | 'processRunDirectories' | 'processRunEnvAllow' | 'workerAbortGraceMs' | 'resultMaxBytes'
+  'processRunAllow' | 'processRunDirectories' | 'processRunEnvAllow' | 'workerAbortGraceMs' | 'workerLeaseMs' | 'resultMaxBytes'
 >;
 
 export function builtinHandlers(config: HandlersConfig): readonly HandlerDefinition[] {
@@ -22,6 +22,7 @@ export function builtinHandlers(config: HandlersConfig): readonly HandlerDefinit
     variables: config.processRunEnvAllow,
     directories: config.processRunDirectories,
     abortGraceMs: config.workerAbortGraceMs,
+    leaseMs: config.workerLeaseMs,
     resultBytesMax: config.resultMaxBytes,
   });
   return [...always, programs];

@@ -16,8 +16,8 @@ export interface ProcessRunOptions extends Allowance {
   readonly directories: readonly string[];
   /** How long the worker waits for an aborted handler, in ms. */
   readonly abortGraceMs: number;
-  /** How long the worker's lease lasts, in ms; where it is not given, the grace alone bounds the end of a program. */
-  readonly leaseMs?: number;
+  /** How long the worker's lease lasts, in ms: a program must have ended long before somebody else starts it. */
+  readonly leaseMs: number;
   readonly resultBytesMax: number;
 }
 
@@ -56,7 +56,7 @@ async function orderOf(request: ProcessRequest, context: TaskContext, options: P
   };
 }
 
-function killAfterMs({ abortGraceMs, leaseMs = Number.POSITIVE_INFINITY }: ProcessRunOptions): number {
+function killAfterMs({ abortGraceMs, leaseMs }: ProcessRunOptions): number {
   return Math.round(Math.min(abortGraceMs * KILL_SHARE, leaseMs * LEASE_SHARE));
 }
 
