@@ -18,11 +18,15 @@ const PLACES_MAX = 256;
 const PLACES_MS = 1_000;
 const WAKE_EVERY_MS = 100;
 
+/** What the drawer needs of the intake. */
+type DrawnInto = Pick<Intake, 'ready' | 'isPaused' | 'takeBacklog'> & { readonly slots: Pick<Intake['slots'], 'free' | 'reserve'> };
+
 @Injectable()
 export class Drawer {
   private readonly loop: Loop;
   private turn = 0;
-  private readonly next = new Map<Lane, number>();
+  /** The place of each lane that was served last. */
+  private readonly served = new Map<Lane, Backlog>();
   private wokenAt = Number.NEGATIVE_INFINITY;
   private waking: NodeJS.Timeout | null = null;
   private places: readonly Backlog[] = [];
@@ -31,9 +35,9 @@ export class Drawer {
   private readonly queues: readonly string[] | null;
 
   constructor(
-    @Inject(Config) config: Config,
-    @Inject(TaskClaimer) private readonly claimer: TaskClaimer,
-    @Inject(Intake) private readonly intake: Intake,
+    @Inject(Config) config: Pick<Config, 'workerQueues' | 'workerPollMs'>,
+    @Inject(TaskClaimer) private readonly claimer: Pick<TaskClaimer, 'backlog'>,
+    @Inject(Intake) private readonly intake: DrawnInto,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Loops) private readonly loops: Loops,
     @Inject(Logger) logger: Logger,
@@ -96,18 +100,25 @@ export class Drawer {
     return this.places;
   }
 
+  /** Goes on after the place that was served last: counting draws instead would serve the same places whenever slots are few. */
   private async drawLane(lane: Lane, members: readonly Backlog[], signal: AbortSignal): Promise<number> {
-    if (members.length === 0) return 0;
-    const first = (this.next.get(lane) ?? 0) % members.length;
-    this.next.set(lane, first + 1);
+    const last = this.served.get(lane);
+    const following = last === undefined ? 0 : members.findIndex((place) => comesAfter(place, last));
+    const first = Math.max(0, following);
     let found = 0;
     for (let step = 0; step < members.length && !signal.aborted; step += 1) {
       const place = members[(first + step) % members.length];
       const share = Math.ceil(this.intake.slots.free / (members.length - step));
       const reserved = this.intake.slots.reserve(share);
       if (place === undefined || reserved === 0) break;
+      this.served.set(lane, place);
       found += await this.intake.takeBacklog(place, reserved);
     }
     return found;
   }
+}
+
+/** In the order in which the places are found: by queue, then by tenant. */
+function comesAfter(place: Backlog, other: Backlog): boolean {
+  return place.queue === other.queue ? place.tenant > other.tenant : place.queue > other.queue;
 }

@@ -1,0 +1,84 @@
+/** Who is served from the backlog while there are more tasks than slots, for as long as that lasts. */
+import { describe, expect, it } from '@jest/globals';
+import { Loops, SystemClock } from '@app/lifecycle';
+import { LANES, type Lane } from '@app/queue';
+import type { Backlog } from '@app/tasks';
+import { createLogger } from '@app/telemetry';
+import { Drawer } from './drawer.js';
+
+const logger = createLogger({ level: 'silent', format: 'json', role: 'test' });
+const SERVICES = 400;
+
+/** Every place has more than anybody can take, and one slot is free at a time. Returns how often each place was served. */
+async function serve(places: readonly Backlog[]): Promise<Map<string, number>> {
+  const served = new Map<string, number>();
+  let total = 0;
+  let free = 1;
+  let resolve: () => void = () => undefined;
+  const enough = new Promise<void>((done) => {
+    resolve = done;
+  });
+  const slots = {
+    get free() {
+      return free;
+    },
+    reserve(wanted: number) {
+      const got = Math.min(wanted, free);
+      free -= got;
+      return got;
+    },
+  };
+  const intake = {
+    slots,
+    ready: () => {
+      free = 1;
+      return Promise.resolve(true);
+    },
+    isPaused: () => false,
+    takeBacklog: ({ queue, lane, tenant }: Backlog) => {
+      const key = `${lane} ${queue} ${tenant}`;
+      served.set(key, (served.get(key) ?? 0) + 1);
+      total += 1;
+      if (total === SERVICES) resolve();
+      return Promise.resolve(1);
+    },
+  };
+  const claimer = { backlog: () => Promise.resolve([...places]) };
+  const loops = new Loops();
+  const drawer = new Drawer({ workerQueues: '*', workerPollMs: 50 }, claimer, intake, new SystemClock(), loops, logger);
+  drawer.start();
+  await enough;
+  await drawer.stop();
+  return served;
+}
+
+const places = (queues: number, tenants: number, lanes: readonly Lane[] = LANES): Backlog[] =>
+  Array.from({ length: queues }, (_, queue) =>
+    lanes.flatMap((lane) =>
+      Array.from({ length: tenants }, (__, tenant) => ({ queue: `queue-${queue}`, lane, tenant: `tenant-${tenant}` })),
+    ),
+  ).flat();
+
+describe('the backlog under more tasks than slots', () => {
+  it.each([
+    [1, 2],
+    [3, 2],
+    [2, 2],
+    [2, 4],
+    [1, 5],
+  ])('serves every tenant and queue of every lane alike: %i queues, %i tenants', async (queues, tenants) => {
+    const served = await serve(places(queues, tenants));
+    for (const lane of LANES) {
+      const counts = places(queues, tenants, [lane]).map(({ queue, tenant }) => served.get(`${lane} ${queue} ${tenant}`) ?? 0);
+      expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('serves high lanes more often than low ones, and low ones all the same', async () => {
+    const served = await serve(places(1, 1));
+    const [high = 0, normal = 0, low = 0] = LANES.map((lane) => served.get(`${lane} queue-0 tenant-0`));
+    expect(high).toBeGreaterThan(normal);
+    expect(normal).toBeGreaterThan(low);
+    expect(low).toBeGreaterThanOrEqual(Math.floor(SERVICES / 8) - 1);
+  });
+});
