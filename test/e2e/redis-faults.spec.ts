@@ -105,8 +105,10 @@ function livesThroughFaults(backend: Backend): void {
       .slice(since)
       .filter(({ msg }) => msg.startsWith(OUT_OF_ORDER)).length;
   /** Runs `during` while Redis takes no messages; every process may say so once, and nothing else is written again and again. */
-  const throughOutage = async (reason: string, end: () => Promise<unknown>): Promise<void> => {
+  const throughOutage = async (reason: string, begin: () => Promise<unknown>, end: () => Promise<unknown>): Promise<void> => {
+    // Before it begins: a process that asks Redis at that moment tells of it at once.
     const marks = apps.map((app) => app.logs().length);
+    await begin();
     const ids = await submitMany();
     await until(async () => (await health()).details.doorbell.trouble?.includes(reason), { what: `health to say "${reason}"` });
     expect(await health()).toMatchObject({ status: 'ok', degraded: true, details: { doorbell: { rings: false } } });
@@ -130,24 +132,31 @@ function livesThroughFaults(backend: Backend): void {
     await messagesFlow();
     const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
     for (let count = 0; count < 64; count += 1) await redis.set(`somebody-else:${count}`, 'x'.repeat(16 * 1024));
-    await redis.config('SET', 'maxmemory', String(used + 512 * 1024));
-    await expect(redis.set('somebody-else:more', 'x')).rejects.toThrow('OOM');
-    await throughOutage('full', async () => redis.del(...(await redis.keys('somebody-else:*'))));
+    const fill = async (): Promise<void> => {
+      await redis.config('SET', 'maxmemory', String(used + 512 * 1024));
+      await expect(redis.set('somebody-else:more', 'x')).rejects.toThrow('OOM');
+    };
+    await throughOutage('full', fill, async () => redis.del(...(await redis.keys('somebody-else:*'))));
   }, 90_000);
 
   it('that becomes a read-only replica of nobody is worked around, and used again when it is a primary', async () => {
     await redis.config('SET', 'maxmemory', '0');
-    await redis.replicaof('127.0.0.1', 1);
-    await throughOutage('read-only', () => redis.replicaof('NO', 'ONE'));
+    await throughOutage(
+      'read-only',
+      () => redis.replicaof('127.0.0.1', 1),
+      () => redis.replicaof('NO', 'ONE'),
+    );
   }, 90_000);
 
   it('that becomes the replica of another, empty server loses nothing with its data', async () => {
     const other = await startRedis();
     const address = new URL(other.url);
     await redis.config('SET', 'masterauth', address.password);
-    await redis.replicaof(address.hostname, Number(address.port));
-    await until(async () => (await redis.info('replication')).includes('master_link_status:up'), { what: 'the replica to follow' });
-    await throughOutage('read-only', () => redis.replicaof('NO', 'ONE'));
+    const follow = async (): Promise<void> => {
+      await redis.replicaof(address.hostname, Number(address.port));
+      await until(async () => (await redis.info('replication')).includes('master_link_status:up'), { what: 'the replica to follow' });
+    };
+    await throughOutage('read-only', follow, () => redis.replicaof('NO', 'ONE'));
     await other.remove();
   }, 90_000);
 
