@@ -102,7 +102,7 @@ describe('the judge', () => {
   it('acquits a sound campaign, and tells how long its recovery took', () => {
     const judgement = judge(evidenceOf([traces(0), lostOnce(1)]));
     expect(violations(judgement)).toBe(0);
-    expect(judgement.recoveries).toEqual([{ name: 'kill worker', ms: [200] }]);
+    expect(judgement.recoveries).toEqual([{ name: 'kill worker', tasks: [{ n: 1, ms: 200 }] }]);
     expect(judgement.figures).toMatchObject({ repeated: 1, repeatable: 2, overlaps: 0, poisoned: 0 });
     expect(judgement.figures.waits.map(msOf)).toEqual([1_000, 500]);
   });

@@ -10,7 +10,7 @@ import { run, type Standing } from './campaign.js';
 import { violations } from './judge.js';
 import { readOptions, type Options } from './options.js';
 import { Register } from './register.js';
-import { jsonOf, reportOf, type Campaign } from './report.js';
+import { jsonOf, processRecoveries, reportOf, type Campaign } from './report.js';
 import { timelineOf } from './timeline.js';
 
 /** Of each counter that found something. */
@@ -30,6 +30,15 @@ async function explain({ judgement, evidence }: Campaign, register: Register): P
     }
   }
   return parts.join('\n');
+}
+
+/** The task that waited longest for a place after its process was hit: not a violation, but what one looks at next. */
+async function slowest({ judgement, evidence }: Campaign, register: Register): Promise<string> {
+  const [last] = [...processRecoveries(judgement, evidence)].sort((a, b) => b.ms - a.ms);
+  const row = evidence.tasks.find(({ n }) => n === last?.n);
+  if (last === undefined || row === undefined) return 'No task had to be recovered from a process.';
+  const told = timelineOf(evidence, row.n, await register.events(row.id));
+  return [`The slowest recovery, ${Math.round(last.ms)} ms, task ${row.id}:`, ...told].join('\n');
 }
 
 /** One line for continuous integration, as the test runs write it: a counter is a test. */
@@ -66,7 +75,9 @@ async function main(options: Options): Promise<boolean> {
     const campaign = await run({ options, directory, say }, standing);
     const isSound = violations(campaign.judgement) === 0;
     isKept = !isSound || options.keep;
-    if (!isSound) say(`\n${await explain(campaign, new Register(standing.servers?.databaseUrl ?? ''))}`);
+    const register = new Register(standing.servers?.databaseUrl ?? '');
+    say(await slowest(campaign, register));
+    if (!isSound) say(`\n${await explain(campaign, register)}`);
     process.stdout.write(`\n${reportOf(campaign)}\n`);
     if (options.out !== null) writeFileSync(options.out, jsonOf(campaign));
     tally(campaign);

@@ -10,8 +10,13 @@ import type { Kind } from './plan-tasks.js';
 export interface Recovery {
   /** The fault's name in the table. */
   readonly name: string;
-  /** In ms, one per task. */
-  readonly ms: readonly number[];
+  readonly tasks: readonly Recovered[];
+}
+
+/** A task, by its submission, and how long it took, in ms. */
+export interface Recovered {
+  readonly n: number;
+  readonly ms: number;
 }
 
 /** Kinds that may wait for other reasons than a fault. */
@@ -32,7 +37,7 @@ export function recoveries(found: Case): Recovery[] {
   const waits = waitsOf(found);
   return found.evidence.faults.map((record) => ({
     name: record.name,
-    ms: record.pid === null ? startsAfter(record, waits) : startsElsewhere(found, record, byPid.get(record.pid) ?? []),
+    tasks: record.pid === null ? startsAfter(record, waits) : startsElsewhere(found, record, byPid.get(record.pid) ?? []),
   }));
 }
 
@@ -50,19 +55,19 @@ export function waitsOf(found: Case): Wait[] {
   });
 }
 
-function startsAfter({ healedAt }: FaultRecord, waits: readonly Wait[]): number[] {
+function startsAfter({ healedAt }: FaultRecord, waits: readonly Wait[]): Recovered[] {
   return waits
     .filter(({ acceptedAt, startedAt }) => acceptedAt <= healedAt && startedAt >= healedAt)
-    .map(({ startedAt }) => startedAt - healedAt);
+    .map(({ n, startedAt }) => ({ n, ms: startedAt - healedAt }));
 }
 
-function startsElsewhere(found: Case, { at }: FaultRecord, ran: readonly Execution[]): number[] {
+function startsElsewhere(found: Case, { at }: FaultRecord, ran: readonly Execution[]): Recovered[] {
   const held = ran.filter(({ startedAt, endedAt }) => startedAt <= at && endedAt >= at);
   return held.flatMap(({ id, attempt }) => {
     // What ended well after all was not taken away.
     const outcome = found.attempt(id, attempt)?.outcome;
     if (outcome !== 'lost' && outcome !== 'released') return [];
     const next = found.executions(id).find((other) => other.attempt > attempt && other.startedAt >= at);
-    return next === undefined ? [] : [next.startedAt - at];
+    return next === undefined ? [] : [{ n: found.row(id)?.n ?? -1, ms: next.startedAt - at }];
   });
 }

@@ -5,7 +5,7 @@ import type { Judgement } from './judge.js';
 import { violations } from './judge.js';
 import { KINDS } from './plan-tasks.js';
 import type { Ledger } from './ledger.js';
-import { msOf } from './recovery.js';
+import { msOf, type Recovered } from './recovery.js';
 import { commandOf, type Options } from './options.js';
 import { PROCESSES, SETTINGS } from './site.js';
 
@@ -69,6 +69,11 @@ export function jsonOf(campaign: Campaign): string {
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
+/** Of the tasks that a process held when it was hit. */
+export function processRecoveries({ recoveries }: Judgement, { faults: happened }: Evidence): Recovered[] {
+  return recoveries.flatMap(({ tasks: of }, index) => (happened[index]?.pid === null ? [] : of));
+}
+
 /** The tasks that waited longest for their first start, to look into. */
 function slowestStarts({ judgement, evidence }: Campaign): object[] {
   const slowest = [...judgement.figures.waits].sort((a, b) => msOf(b) - msOf(a)).slice(0, SLOWEST_SHOWN);
@@ -97,7 +102,7 @@ function counters({ judgement }: Campaign): string[][] {
 
 function figures({ judgement, ledger, evidence, flushes, options }: Campaign): string[][] {
   const { repeated, repeatable, overlaps, overlapsFrozen, poisoned, failedStarts, acceptedWithoutRedis, waits } = judgement.figures;
-  const hits = judgement.recoveries.flatMap((recovery, index) => (evidence.faults[index]?.pid === null ? [] : recovery.ms));
+  const hits = processRecoveries(judgement, evidence).map(({ ms }) => ms);
   const answers = [...ledger.answers].sort(([, a], [, b]) => b - a).map(([name, count]) => `${name}: ${grouped(count)}`);
   return [
     ['recovery of what a process held: p50, p99, max', shown(hits)],
@@ -147,7 +152,7 @@ function faults(campaign: Campaign): string[][] {
 
 function recoveryByName({ judgement }: Campaign): [string, number[]][] {
   const byName = new Map<string, number[]>();
-  for (const { name, ms } of judgement.recoveries) byName.set(name, [...(byName.get(name) ?? []), ...ms]);
+  for (const { name, tasks: of } of judgement.recoveries) byName.set(name, [...(byName.get(name) ?? []), ...of.map(({ ms }) => ms)]);
   return [...byName].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 

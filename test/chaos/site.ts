@@ -18,7 +18,7 @@ const HANDLERS = fileURLToPath(new URL('./handlers/chaos.mjs', import.meta.url))
 
 /** How many processes there are of each role. */
 export const PROCESSES: Readonly<Record<Role, number>> = { api: 2, worker: 3, scheduler: 2 };
-export const CONCURRENCY = 16;
+export const CONCURRENCY = 24;
 export const POISON_CRASHES = 3;
 export const LEASE_MS = 3_000;
 export const REDIS_PREFIX = 'trx-chaos';

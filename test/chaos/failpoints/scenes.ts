@@ -48,16 +48,17 @@ const worker = ([lost, again]: Cost, feed: Feeder = ECHO, more: Partial<Scene> =
 
 const busyWorker = ([lost, again]: Cost, disturb: NonNullable<Scene['disturb']>): Scene => ({
   ...{ role: 'worker', env: { WORKER_CONCURRENCY: String(HANDS), WORKER_ABORT_GRACE_MS: '500' }, passes: 1 },
-  ...{ feed: tasks({ name: 'counted.sleep', payload: { ms: 150 } }), disturb, lost, again, failures: 0 },
+  ...{ feed: tasks({ name: 'counted.sleep', payload: { ms: 400 } }), disturb, lost, again, failures: 0 },
 });
 
 const scheduler = (feed: Feeder, passes = 3): Scene => ({
   ...{ role: 'scheduler', env: QUICK_SCHEDULER, feed, passes, lost: 0, again: 0, failures: 0 },
 });
 
-/** Once it holds something. */
+/** Once its hands are full. */
 async function atWork(place: Place, app: App): Promise<void> {
-  while (app.isRunning && !place.house.journal.lines().some(({ pid }) => pid === app.pid)) await pause(LOOK_MS);
+  const held = sql`tasks t JOIN workers w ON w.id = t.worker_id WHERE w.pid = ${app.pid} AND t.state = 'running' AND t.queue = ${place.queue}`;
+  while (app.isRunning && (await place.house.count(held)) < HANDS) await pause(LOOK_MS);
 }
 
 const stop = async (place: Place, app: App): Promise<void> => {
