@@ -39,7 +39,7 @@ const COMMON: Readonly<Record<string, string>> = {
 };
 
 /** The worker that stays up must not lose its lease on a machine that is busy killing others: its tasks would count as theirs. */
-const STAYING = { WORKER_CONCURRENCY: '4', WORKER_LEASE_MS: '30000' };
+const STAYING = { WORKER_CONCURRENCY: '16', WORKER_LEASE_MS: '30000' };
 
 export class House {
   readonly claimer: TaskClaimer;

@@ -7,7 +7,20 @@ export interface Failed {
   readonly error: Error;
 }
 
-const HEAD = ['failpoint', 'kills', 'tasks', 'lost attempts', 're-executions', 'lost', 'stuck', 'double', 'wrong', 'recovery p50', 'max'];
+const HEAD = [
+  'failpoint',
+  'kills',
+  'misses',
+  'tasks',
+  'lost attempts',
+  're-executions',
+  'lost',
+  'stuck',
+  'double',
+  'wrong',
+  'recovery p50',
+  'max',
+];
 
 const seconds = (ms: number | undefined): string => (ms === undefined ? '' : `${(ms / 1_000).toFixed(1)} s`);
 
@@ -15,7 +28,7 @@ function cells(trial: Trial): (string | number)[] {
   const { recovery } = trial;
   return [
     `\`${trial.point}\``,
-    ...[trial.kills, trial.tasks, trial.lostAttempts, trial.again, trial.lost, trial.stuck, trial.double, trial.wrong.length],
+    ...[trial.kills, trial.misses, trial.tasks, trial.lostAttempts, trial.again, trial.lost, trial.stuck, trial.double, trial.wrong.length],
     ...[seconds(recovery[Math.floor(recovery.length / 2)]), seconds(recovery.at(-1))],
   ];
 }
@@ -25,7 +38,14 @@ export function tableOf(trials: readonly Trial[]): string {
   const row = (parts: readonly (string | number)[]): string => `| ${parts.join(' | ')} |`;
   const recovery = trials.flatMap((trial) => trial.recovery).sort((a, b) => a - b);
   const total = [
-    ...['all', sum(({ kills }) => kills), sum(({ tasks }) => tasks), sum(({ lostAttempts }) => lostAttempts), sum(({ again }) => again)],
+    ...[
+      'all',
+      sum(({ kills }) => kills),
+      sum(({ misses }) => misses),
+      sum(({ tasks }) => tasks),
+      sum(({ lostAttempts }) => lostAttempts),
+      sum(({ again }) => again),
+    ],
     ...[sum(({ lost }) => lost), sum(({ stuck }) => stuck), sum(({ double }) => double), sum(({ wrong }) => wrong.length)],
     ...[seconds(recovery[Math.floor(recovery.length / 2)]), seconds(recovery.at(-1))],
   ];

@@ -30,6 +30,8 @@ const ECHO = tasks({ name: 'counted.echo' });
 const LOOK_MS = 50;
 /** More than one, where a worker must be at work while something happens to it. */
 const HANDS = 3;
+/** From the mark to its next heartbeat a worker does not know that it is lost: it goes on claiming, and loses that too. */
+const TWICE: Cost = [2 * HANDS, 2 * HANDS];
 const QUICK_SCHEDULER = {
   SCHEDULER_PROMOTE_MS: '50',
   SCHEDULER_EXPIRE_MS: '100',
@@ -93,8 +95,8 @@ export const SCENES: Readonly<Record<FailpointName, Scene>> = {
   'settle.locked': worker([1, 1], tasks({ name: 'counted.flaky', payload: { failures: 1 } }), { failures: 1 }),
   'settle.committed': worker(NOTHING),
   'settle.known': worker(NOTHING),
-  'renew.dropped': busyWorker([HANDS, HANDS], declareLost),
-  'renew.survived': busyWorker([HANDS, HANDS], declareLost),
+  'renew.dropped': busyWorker(TWICE, declareLost),
+  'renew.survived': busyWorker(TWICE, declareLost),
   'drain.closed': busyWorker([HANDS, HANDS], stop),
   'drain.retired': busyWorker([HANDS, HANDS], stop),
   'drain.idle': busyWorker(NOTHING, stop),
