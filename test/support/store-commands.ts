@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { sql } from '@app/database';
 import { IdempotencyKeyReused, InvalidState } from '@app/errors';
 import { idText, takeOver, type ClaimedTask, type TaskState, type Verdict } from '@app/tasks';
-import { bytesOf, keyed, newTask, OOPS, type Store } from './store.js';
+import { bytesOf, keyed, newTask, NO_RETENTION_MS, OOPS, type Store } from './store.js';
 import type { ModelClaim, ModelTask, ModelWorker, StoreModel, TimerName } from './store-model.js';
 
 const HOUR_MS = 3_600_000;
@@ -363,7 +363,7 @@ const setAside = (which: readonly number[]): Command =>
 /** Some states are kept for ever, and of the others not even what ended a moment ago. */
 const prune = (states: readonly (typeof ENDS)[number][]): Command =>
   command(`prune(${states.join(' ')})`, always, async (model, { store }) => {
-    const kept = Object.fromEntries(ENDS.map((state) => [state, states.includes(state) ? -HOUR_MS : DECADE_MS]));
+    const kept = Object.fromEntries(ENDS.map((state) => [state, states.includes(state) ? NO_RETENTION_MS : DECADE_MS]));
     const tasks = kept as Record<(typeof ENDS)[number], number>;
     const pruner = store.prunerOf({ tasks, idempotencyMs: DECADE_MS, workersMs: DECADE_MS });
     expect(await pruner.prune()).toEqual({ deleted: model.prune(states), again: false });

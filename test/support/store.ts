@@ -67,6 +67,8 @@ export const RETENTION = {
   auditMs: 24 * HOUR_MS,
   bulkMs: 24 * HOUR_MS,
 };
+/** A retention under which even what ended in this millisecond is old enough. */
+export const NO_RETENTION_MS = -HOUR_MS;
 
 const TABLES = [
   'tasks',

@@ -2,7 +2,7 @@
 import { expect, it } from '@jest/globals';
 import { rows, sql, type Database, type Outcome, type Row, type Sql, type Transaction } from '@app/database';
 import { TaskWalk } from '../../../libs/tasks/src/prune-tasks.js';
-import { bytesOf, keyed, RETENTION, UNHANDLED_GRACE_MS, type Store } from '../../support/store.js';
+import { bytesOf, keyed, NO_RETENTION_MS, RETENTION, UNHANDLED_GRACE_MS, type Store } from '../../support/store.js';
 import { taskIn } from '../../support/store-states.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { TaskSettler } from '@app/tasks';
@@ -130,9 +130,8 @@ onEveryStore('a part of the pruning that fails', (current) => {
     const store = current();
     await store.add({ idempotency: keyed('old') });
     await store.raw.execute(sql`UPDATE idempotency_keys SET created_at = 1`);
-    const { id } = await taskIn(store, 'failed');
-    await store.raw.execute(sql`UPDATE tasks SET finished_at = created_at WHERE id = ${bytesOf(id)}`);
-    const pruner = store.prunerOf({ tasks: { ...RETENTION.tasks, failed: 1 } });
+    await taskIn(store, 'failed');
+    const pruner = store.prunerOf({ tasks: { ...RETENTION.tasks, failed: NO_RETENTION_MS } });
     store.database.beAway(1, [call]);
     await expect(pruner.prune()).rejects.toMatchObject({ kind: 'unavailable' });
     expect(await store.count(sql`idempotency_keys`)).toBe(0);
@@ -142,12 +141,11 @@ onEveryStore('a part of the pruning that fails', (current) => {
 
   it('throws all that several did', async () => {
     const store = current();
-    const { id } = await taskIn(store, 'failed');
-    await store.raw.execute(sql`UPDATE tasks SET finished_at = created_at WHERE id = ${bytesOf(id)}`);
+    await taskIn(store, 'failed');
     store.database.beAway(1, ['transaction']);
     store.database.beAway(1, ['execute']);
     const failed = await store
-      .prunerOf({ tasks: { ...RETENTION.tasks, failed: 1 } })
+      .prunerOf({ tasks: { ...RETENTION.tasks, failed: NO_RETENTION_MS } })
       .prune()
       .catch((error: unknown) => error);
     expect(failed).toBeInstanceOf(AggregateError);

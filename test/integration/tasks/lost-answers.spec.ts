@@ -5,7 +5,7 @@
 import { expect, it } from '@jest/globals';
 import { sql } from '@app/database';
 import type { Call } from '../../support/faulty-database.js';
-import { bytesOf, LEASE_MS, LOOK_EVERY_MS, OOPS, takeAll, type Store } from '../../support/store.js';
+import { bytesOf, LEASE_MS, LOOK_EVERY_MS, NO_RETENTION_MS, OOPS, RETENTION, takeAll, type Store } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
 
 const ACCIDENTS = ['loseAnswer', 'loseCommit', 'delayCommit'] as const;
@@ -123,8 +123,7 @@ onEveryStore('a write whose COMMIT is not answered', (current) => {
     const store = current();
     const worker = await store.hire();
     const failed = await store.finish(worker, { kind: 'failed', reason: 'permanent_error', error: OOPS, timedOut: false });
-    const pruner = store.prunerOf({ tasks: { succeeded: 1, failed: 1, cancelled: 1, expired: 1 } });
-    await store.raw.execute(sql`UPDATE tasks SET finished_at = created_at`);
+    const pruner = store.prunerOf({ tasks: { ...RETENTION.tasks, failed: NO_RETENTION_MS } });
     store.database[accident](['transaction']);
     await expect(pruner.prune()).rejects.toMatchObject({ kind: 'unavailable' });
     for (let lap = 0; lap < 3; lap += 1) await pruner.prune();
