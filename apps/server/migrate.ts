@@ -3,13 +3,13 @@ import 'reflect-metadata';
 import { loadConfig, readEnvironment } from '@app/config';
 import { databaseOptions, migrate, openDatabase } from '@app/database';
 import { TaskRunnerError } from '@app/errors';
-import { TASK_ENTITIES } from '@app/tasks';
 import { createLogger } from '@app/telemetry';
+import { ENTITIES } from './entities.js';
 
 async function run(): Promise<void> {
   const config = loadConfig(readEnvironment());
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, role: 'migrate' });
-  const { database, dataSource } = await openDatabase({ ...databaseOptions(config, TASK_ENTITIES, logger), createDatabase: true });
+  const { database, dataSource } = await openDatabase({ ...databaseOptions(config, ENTITIES, logger), createDatabase: true });
   try {
     const done = await migrate(dataSource);
     logger.info({ migrations: done }, done.length === 0 ? 'The schema is up to date.' : 'The schema was brought up to date.');

@@ -5,9 +5,9 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { AuditLog } from '@app/audit';
 import { Config } from '@app/config';
 import {
-  AuditLog,
   BulkOperations,
   DeadLetters,
   Queues,

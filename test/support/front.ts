@@ -7,12 +7,12 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { Global, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AuditLog } from '@app/audit';
 import { AuthModule, issueToken, SCOPES, SigningKey, type Scope } from '@app/auth';
 import { Config, loadConfig, type Environment } from '@app/config';
 import { IdempotencyKeyReused, InvalidState, NotFound } from '@app/errors';
 import { Clock } from '@app/lifecycle';
 import {
-  AuditLog,
   BulkOperations,
   DeadLetters,
   Queues,

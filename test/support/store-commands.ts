@@ -4,9 +4,9 @@
  */
 import { expect } from '@jest/globals';
 import fc from 'fast-check';
-import { sql } from '@app/database';
+import { idText, sql } from '@app/database';
 import { IdempotencyKeyReused, InvalidState } from '@app/errors';
-import { idText, takeOver, type ClaimedTask, type TaskState, type Verdict } from '@app/tasks';
+import { takeOver, type ClaimedTask, type TaskState, type Verdict } from '@app/tasks';
 import { bytesOf, keyed, newTask, NO_RETENTION_MS, OOPS, type Store } from './store.js';
 import type { ModelClaim, ModelTask, ModelWorker, StoreModel, TimerName } from './store-model.js';
 

@@ -3,26 +3,23 @@
  * a database that can have accidents. `openStore` once per suite; `check` after every test says what is broken and empties it.
  */
 import { randomBytes, createHash } from 'node:crypto';
-import { migrate, openDatabase, sql, type Row, type Sql } from '@app/database';
+import { AuditLog } from '@app/audit';
+import { idBytes, migrate, openDatabase, type Row, RowIds, sql, type Sql } from '@app/database';
 import { Clock, Drain, SystemClock } from '@app/lifecycle';
 import { InProcessDoorbell, RedisDoorbell, type Doorbell } from '@app/queue';
 import {
   AbandonedResources,
-  AuditLog,
   BulkOperations,
   BulkRunner,
   DeadLetters,
   HistoryPruner,
-  idBytes,
   Queues,
   Ringer,
-  TASK_ENTITIES,
   TaskCanceller,
   TaskCheckpoints,
   TaskClaimer,
   TaskDiscarder,
   TaskExpirer,
-  TaskIds,
   TaskOperator,
   TaskProgressWriter,
   TaskPromoter,
@@ -45,6 +42,7 @@ import {
   type TaskView,
   type Verdict,
 } from '@app/tasks';
+import { ENTITIES } from '../../apps/server/entities.js';
 import type { Backend } from './backends.js';
 import { FaultyDatabase } from './faulty-database.js';
 import { brokenRules } from './store-invariants.js';
@@ -157,7 +155,7 @@ export async function openStore(backend: Backend) {
   const url = await backend.databaseUrl();
   const opened = await openDatabase({
     url,
-    entities: TASK_ENTITIES,
+    entities: ENTITIES,
     poolSize: 12,
     connectTimeoutMs: 5_000,
     acquireTimeoutMs: 10_000,
@@ -177,10 +175,10 @@ export async function openStore(backend: Backend) {
   const ringer = new Ringer(database, doorbell, onError);
   const reader = new TaskReader(database);
   const submitterOf = (runnable: { has(name: string): boolean } | null = null) =>
-    new TaskSubmitter(database, ringer, reader, new TaskIds(new SystemClock()), runnable);
+    new TaskSubmitter(database, ringer, reader, new RowIds(new SystemClock()), runnable);
   const sweeperOf = (ownClock: Clock = clock) => new TaskSweeper(database, ringer, ownClock, POISON_CRASHES, LOOK_EVERY_MS);
   const settlerOf = () => new TaskSettler(database, ringer, UNHANDLED_GRACE_MS, onError);
-  const ids = new TaskIds(new SystemClock());
+  const ids = new RowIds(new SystemClock());
   const operator = new TaskOperator(database, reader, ringer, ids);
   const claimer = new TaskClaimer(database);
   const submitter = submitterOf();
@@ -234,7 +232,7 @@ export async function openStore(backend: Backend) {
     queues: new Queues(database, ids),
     progress: new TaskProgressWriter(database),
     checkpoints: new TaskCheckpoints(database),
-    resources: new TaskResources(database, new TaskIds(new SystemClock()), LOOK_MS),
+    resources: new TaskResources(database, new RowIds(new SystemClock()), LOOK_MS),
     abandoned: new AbandonedResources(database, LOOK_MS),
     prunerOf: (retention: Partial<Retention> = {}) => new HistoryPruner(database, { ...RETENTION, ...retention }),
 

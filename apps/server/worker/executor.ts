@@ -5,9 +5,10 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
+import { idText } from '@app/database';
 import { HandlerRegistry, type HandlerDefinition } from '@app/handlers';
 import { Clock, pause, Shutdown } from '@app/lifecycle';
-import { idText, TaskSettler, Workers, type ClaimedTask, type Verdict } from '@app/tasks';
+import { TaskSettler, Workers, type ClaimedTask, type Verdict } from '@app/tasks';
 import { Logger, runWithContext } from '@app/telemetry';
 import { Attempts, type Over } from './attempt.js';
 import { breakHeld, holding, stopHeld, type Held } from './held.js';

@@ -6,10 +6,10 @@
 import { hostname } from 'node:os';
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
-import { Database, Pulse } from '@app/database';
+import { Database, idText, Pulse, RowIds } from '@app/database';
 import { HandlerRegistry } from '@app/handlers';
 import { Clock, Drain, failpoint, Loop, Loops, pause, Shutdown } from '@app/lifecycle';
-import { idText, TaskIds, Workers } from '@app/tasks';
+import { Workers } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
 
@@ -34,7 +34,7 @@ export class Lease {
     @Inject(Config) private readonly config: Config,
     @Inject(Database) private readonly database: Database,
     @Inject(Workers) private readonly workers: Workers,
-    @Inject(TaskIds) private readonly ids: TaskIds,
+    @Inject(RowIds) private readonly ids: RowIds,
     @Inject(HandlerRegistry) private readonly registry: HandlerRegistry,
     @Inject(Executor) private readonly executor: Executor,
     @Inject(Clock) private readonly clock: Clock,

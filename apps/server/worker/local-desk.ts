@@ -1,9 +1,10 @@
 /** The desk of an attempt in the worker's own process: writes go to the database, each within the time of a statement. */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
+import { idBytes, idText } from '@app/database';
 import { PermanentError, RetryableError, serialiseResult, type HandlerDefinition } from '@app/handlers';
 import { within } from '@app/lifecycle';
-import { idBytes, idText, TaskCheckpoints, TaskProgressWriter, TaskReader, TaskResources, type ClaimedTask } from '@app/tasks';
+import { TaskCheckpoints, TaskProgressWriter, TaskReader, TaskResources, type ClaimedTask } from '@app/tasks';
 import { NOTHING_INHERITED, type FoundResource, type Inheritance, type OpenDesk } from './desk.js';
 import { LatestWrite } from './latest-write.js';
 

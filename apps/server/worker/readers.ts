@@ -4,9 +4,10 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
+import { idText } from '@app/database';
 import { Clock, Loop, Loops } from '@app/lifecycle';
 import { Doorbell } from '@app/queue';
-import { idText, Queues } from '@app/tasks';
+import { Queues } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Consumer } from './consumer.js';
 import { Drawer } from './drawer.js';

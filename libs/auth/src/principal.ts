@@ -10,6 +10,8 @@ export interface Principal {
   /** The `tenant` claim: every query is scoped by it. */
   readonly tenant: string;
   readonly scopes: ReadonlySet<Scope>;
+  /** What was shown to prove it, for limits and for the audit log: `sub:` and the subject of a token. Never the credential itself. */
+  readonly credential: string;
 }
 
 /** The principal the guard has put on the request. @throws Unauthenticated on a route that was not guarded. */

@@ -40,7 +40,8 @@ export function readClaims(claims: Readonly<Record<string, unknown>>, now: numbe
   if (issuedAt !== undefined && issuedAt > now + CLOCK_LEEWAY_MS) {
     throw new InvalidToken('iat is in the future');
   }
-  return { principal: { subject: subject(claims), tenant: tenant(claims), scopes: scopes(claims) }, expiresAt };
+  const who = subject(claims);
+  return { principal: { subject: who, tenant: tenant(claims), scopes: scopes(claims), credential: `sub:${who}` }, expiresAt };
 }
 
 /** @throws TokenExpired where `expiresAt` is over, leeway included. */

@@ -3,7 +3,10 @@ import { TokenExpired } from './auth-errors.js';
 import { CLOCK_LEEWAY_MS, type VerifiedToken } from './token-claims.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
-const verified = (expiresAt: number): VerifiedToken => ({ expiresAt, principal: { subject: 's', tenant: 't', scopes: new Set() } });
+const verified = (expiresAt: number): VerifiedToken => ({
+  expiresAt,
+  principal: { subject: 's', tenant: 't', scopes: new Set(), credential: 'sub:s' },
+});
 
 describe('VerifiedTokens', () => {
   it('forgets the oldest first and stays within its capacity', () => {

@@ -4,9 +4,11 @@
  */
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Config } from '@app/config';
+import { Clock } from '@app/lifecycle';
 import { Logger } from '@app/telemetry';
 import { Database } from './database.js';
 import { openDatabase, type DatabaseOptions, type EntityFactory, type OpenDatabase } from './open.js';
+import { RowIds } from './row-id.js';
 import { migrate, Schema } from './schema.js';
 
 const OPEN = Symbol('the open database');
@@ -32,7 +34,7 @@ export function databaseOptions(config: Config, entities: readonly EntityFactory
 
 @Module({})
 export class DatabaseModule {
-  /** Exports `Database` and `Schema` to the whole application. */
+  /** Exports `Database`, `RowIds` and `Schema` to the whole application. */
   static forRoot(entities: readonly EntityFactory[]): DynamicModule {
     return {
       module: DatabaseModule,
@@ -50,8 +52,9 @@ export class DatabaseModule {
         },
         { provide: Database, inject: [OPEN], useFactory: (open: OpenDatabase) => open.database },
         { provide: Schema, inject: [OPEN], useFactory: (open: OpenDatabase) => new Schema(open.dataSource) },
+        { provide: RowIds, inject: [Clock], useFactory: (clock: Clock) => new RowIds(clock) },
       ],
-      exports: [Database, Schema],
+      exports: [Database, RowIds, Schema],
     };
   }
 }

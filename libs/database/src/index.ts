@@ -6,5 +6,6 @@ export { MainLoopWatch, type Blame, type MainLoopWatchOptions } from './main-loo
 export { Pulse, type PulseOptions } from './pulse.js';
 export { CommitUnknown, DatabaseError, isReadOnly, LockTimeout } from './failures.js';
 export { openDatabase, type DatabaseOptions, type EntityFactory, type OpenDatabase } from './open.js';
+export { ID_MAX, idBytes, idFloor, idText, NOBODY, RowIds } from './row-id.js';
 export { assertSchema, migrate, Schema } from './schema.js';
 export { join, list, rows, sql, type Sql, type SqlValue } from './sql.js';

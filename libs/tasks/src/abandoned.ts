@@ -4,8 +4,7 @@
  * then on the resource belongs to its hook, whatever an operator does to the task, and nobody else calls the hook before the time
  * taken is over. A runner that dies leaves a row that is due again by then. The row goes when the hook has succeeded, never before.
  */
-import { join, list, sql, type Database } from '@app/database';
-import { idText } from './task-id.js';
+import { type Database, idText, join, list, sql } from '@app/database';
 
 const PAGE = 32;
 /** Of one statement: SQLite takes 500 parts of a UNION. */

@@ -12,7 +12,7 @@
  *
  * What was made after the start is told by the database's clock alone, and not by the ids, which an api node's clock made.
  */
-import { join, list, sql, type Database, type Sql, type Transaction } from '@app/database';
+import { type Database, idText, join, list, sql, type Sql, type Transaction } from '@app/database';
 import { Unavailable } from '@app/errors';
 import { withoutAsked } from './asked.js';
 import { bounds, candidates, CLOCKS_FAR_APART_MS, conditions, EXAMINED_MAX, isNarrowed, type Selection } from './filter.sql.js';
@@ -21,7 +21,6 @@ import { allows, lockTargets, moveAll, type Target } from './operate.sql.js';
 import type { Ringable, Ringer } from './ring.js';
 import { isFinal, TASK_STATES, type TaskState } from './states.js';
 import type { TaskFilter } from './task.js';
-import { idText } from './task-id.js';
 
 /** The most tasks one step moves; it holds their locks meanwhile. */
 const PAGE_MAX = 200;

@@ -4,12 +4,11 @@
  * however many ask at once.
  */
 import { createHash } from 'node:crypto';
-import { sql, type Database, type Sql, type Transaction } from '@app/database';
+import { recordAudit } from '@app/audit';
+import { type Database, ID_MAX, idBytes, idText, NOBODY, type RowIds, sql, type Sql, type Transaction } from '@app/database';
 import { IdempotencyKeyReused, InvalidState, NotFound, TooManyOperations } from '@app/errors';
-import { recordAudit } from './audit-log.js';
 import type { BulkAction, BulkRow, BulkState } from './history-entities.js';
 import type { IdempotencyClaim, TaskFilter } from './task.js';
-import { ID_MAX, idBytes, idText, NOBODY, type TaskIds } from './task-id.js';
 
 const NOTHING = Buffer.alloc(32);
 /** The place in the table of keys whose lock a start holds; no key of a request has this hash. */
@@ -53,7 +52,7 @@ export interface BulkView {
 export class BulkOperations {
   constructor(
     private readonly database: Database,
-    private readonly ids: TaskIds,
+    private readonly ids: RowIds,
     /** How many of one tenant may run at a time. */
     private readonly runningMax: number,
   ) {}

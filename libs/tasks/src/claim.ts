@@ -6,11 +6,10 @@
  * If the answer to a claim is lost, the tasks may already be this worker's: `held` tells, and must be asked before anything
  * else, because a claimed task that nobody runs is stuck until the lease ends.
  */
-import { join, list, sql, type Database, type Outcome, type Sql } from '@app/database';
+import { type Database, idText, join, list, type Outcome, sql, type Sql } from '@app/database';
 import { failpoint } from '@app/lifecycle';
 import { laneAt, laneNumber, type Lane } from '@app/queue';
 import type { RetryPolicy } from './task.js';
-import { idText } from './task-id.js';
 import { parseOptions } from './view.js';
 
 /** A task that a worker holds, with what is needed to run it. */

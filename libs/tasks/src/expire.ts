@@ -3,12 +3,11 @@
  * queue knows its handler → `failed`. A running task is left alone (its worker enforces the deadline) and looked at again
  * shortly, because it may come back from its worker.
  */
-import { list, sql, type Database, type Sql, type Transaction } from '@app/database';
+import { type Database, list, NOBODY, sql, type Sql, type Transaction } from '@app/database';
 import { failpoint } from '@app/lifecycle';
 import type { TimerKind } from './entities.js';
 import { recordEvents, type EventKind } from './events.js';
 import { isFinal, type TaskState } from './states.js';
-import { NOBODY } from './task-id.js';
 import type { TaskError } from './task.js';
 
 const PAGE = 200;

@@ -3,11 +3,10 @@
  * Both look at a bounded number of rows per call, in the order of ids: first the candidates, which an index gives in that
  * order, then what of them matches. Where the index alone decides, the two are the same.
  */
-import { join, list, sql, type Dialect, type Sql } from '@app/database';
+import { type Dialect, ID_MAX, idFloor, join, list, sql, type Sql } from '@app/database';
 import type { TaskRow } from './entities.js';
 import { TASK_STATES, type TaskState } from './states.js';
 import type { TaskFilter } from './task.js';
-import { ID_MAX, idFloor } from './task-id.js';
 
 /** Rows that one call may look at. */
 export const EXAMINED_MAX = 5_000;

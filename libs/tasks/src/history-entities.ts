@@ -8,17 +8,6 @@ export type BulkAction = (typeof BULK_ACTIONS)[number];
 export const BULK_STATES = ['running', 'finished', 'aborted', 'failed'] as const;
 export type BulkState = (typeof BULK_STATES)[number];
 
-export interface AuditRow {
-  id: Buffer;
-  tenant: string;
-  at: number;
-  actor: string;
-  action: string;
-  target: string;
-  reason: string;
-  detail: string;
-}
-
 export interface BulkRow {
   id: Buffer;
   tenant: string;
@@ -88,25 +77,6 @@ const taskResources: EntityFactory = (engine) => {
   });
 };
 
-const auditEntries: EntityFactory = (engine) => {
-  const t = columnTypes(engine);
-  return new EntitySchema<AuditRow>({
-    name: 'AuditEntry',
-    tableName: 'audit_entries',
-    columns: {
-      id: t.id({ primary: true }),
-      tenant: t.word(64),
-      at: t.time(),
-      actor: t.word(255),
-      action: t.word(64),
-      target: t.word(128),
-      reason: t.word(500),
-      detail: t.long(),
-    },
-    indices: [{ name: 'ix_audit_entries_tenant', columns: ['tenant', 'id'] }],
-  });
-};
-
 const bulkOperations: EntityFactory = (engine) => {
   const t = columnTypes(engine);
   return new EntitySchema<BulkRow>({
@@ -139,4 +109,4 @@ const bulkOperations: EntityFactory = (engine) => {
   });
 };
 
-export const HISTORY_ENTITIES: readonly EntityFactory[] = [taskEvents, taskCheckpoints, taskResources, auditEntries, bulkOperations];
+export const HISTORY_ENTITIES: readonly EntityFactory[] = [taskEvents, taskCheckpoints, taskResources, bulkOperations];

@@ -1,5 +1,4 @@
 export { AbandonedResources, type Abandoned } from './abandoned.js';
-export { AuditLog, type AuditFilter, type AuditView } from './audit-log.js';
 export { BulkOperations, type BulkView, type NewBulk } from './bulk.js';
 export { BulkRunner } from './bulk-runner.js';
 export { TaskCanceller } from './cancel.js';
@@ -50,7 +49,6 @@ export {
   type TaskView,
   type WorkerView,
 } from './task.js';
-export { idBytes, idText, TaskIds } from './task-id.js';
 export { TaskTimeline, TIMELINE_KINDS, type Timeline, type TimelineItem, type TimelineKind } from './timeline.js';
 export { TaskWaiter } from './wait.js';
 export { Workers, type Registration } from './workers.js';

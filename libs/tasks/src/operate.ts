@@ -2,17 +2,16 @@
  * One operator's move of one task: the row is locked, the move checked and made, its event and its audit entry written, all in one
  * transaction, so that nothing is changed without a trace and no trace tells of what did not happen. The doorbell rings after it.
  */
-import { sql, type Database, type Sql, type Transaction } from '@app/database';
+import { recordAudit } from '@app/audit';
+import { type Database, idBytes, type RowIds, sql, type Sql, type Transaction } from '@app/database';
 import { InvalidState, NotFound } from '@app/errors';
 import { failpoint } from '@app/lifecycle';
 import { withoutAsked } from './asked.js';
-import { recordAudit } from './audit-log.js';
 import type { BulkAction } from './history-entities.js';
 import { allows, lockTargets, moveAll, type Target } from './operate.sql.js';
 import type { TaskReader } from './read.js';
 import type { Ringer } from './ring.js';
 import type { TaskView } from './task.js';
-import { idBytes, type TaskIds } from './task-id.js';
 
 export interface Operation {
   action: BulkAction;
@@ -39,7 +38,7 @@ export class TaskOperator {
     private readonly database: Database,
     private readonly reader: TaskReader,
     private readonly ringer: Ringer,
-    private readonly ids: TaskIds,
+    private readonly ids: RowIds,
   ) {}
 
   /**

@@ -8,10 +8,9 @@
  * in one transaction; one that has too much for that loses its oldest history first, in transactions of its own, and its last attempt
  * with its row. A step that has made as many transactions as it may ends in the middle of its page, and the next goes on from there.
  */
-import { join, list, sql, type Database, type Transaction } from '@app/database';
+import { type Database, idFloor, join, list, sql, type Transaction } from '@app/database';
 import { failpoint } from '@app/lifecycle';
 import type { FinalState, TaskPhase } from './states.js';
-import { idFloor } from './task-id.js';
 
 const EXAMINED = 2_000;
 const PAGE = 500;

@@ -4,11 +4,10 @@
  * everything else (keys, the audit log, bulk operations, workers, requests to cancel) they may find the same page, and who comes
  * second waits for the first and deletes nothing. A part that fails keeps no other from its turn.
  */
-import { list, sql, type Database } from '@app/database';
+import { type Database, idFloor, list, sql } from '@app/database';
 import { databaseNow } from './database-now.js';
 import { TaskWalk } from './prune-tasks.js';
 import { FINAL_STATES, type FinalState } from './states.js';
-import { idFloor } from './task-id.js';
 
 const PAGE = 500;
 

@@ -4,14 +4,13 @@
  * second and stop claiming; what runs already, runs on.
  */
 import { MoreThan } from 'typeorm';
-import { sql, type Database, type Sql } from '@app/database';
+import { recordAudit } from '@app/audit';
+import { type Database, type RowIds, sql, type Sql } from '@app/database';
 import { NotFound } from '@app/errors';
-import { recordAudit } from './audit-log.js';
 import { QueueDepths, type Depth } from './depth.js';
 import type { QueueRow } from './entities.js';
 import { queueNames } from './queue-names.js';
 import type { QueueView } from './task.js';
-import type { TaskIds } from './task-id.js';
 
 export const EVERY_TENANT = '*';
 /** How many queues a tenant is told of. */
@@ -37,7 +36,7 @@ export class Queues {
 
   constructor(
     private readonly database: Database,
-    private readonly ids: TaskIds,
+    private readonly ids: RowIds,
   ) {
     this.depths = new QueueDepths(database);
   }

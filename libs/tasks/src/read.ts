@@ -3,12 +3,11 @@
  * paging on (tenant, ended, id) and look at a bounded number of rows per call, so that a filter nobody matches costs a page
  * and not a table scan; the page says where to go on.
  */
-import { join, list, sql, type Database, type Row } from '@app/database';
+import { type Database, idBytes, idText, join, list, type Row, sql } from '@app/database';
 import { NotFound } from '@app/errors';
 import type { AttemptRow, TaskRow } from './entities.js';
 import { bounds, candidates, conditions, EXAMINED_MAX, isNarrowed, selectionOf, type Selection } from './filter.sql.js';
 import type { AttemptView, TaskError, TaskFilter, TaskPage, TaskView } from './task.js';
-import { idBytes, idText } from './task-id.js';
 import { viewOf, type Extras } from './view.js';
 
 const ATTEMPTS_MAX = 1_000;

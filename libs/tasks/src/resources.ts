@@ -3,9 +3,8 @@
  * of it; what is left when the task has ended is handed to the handler's hook, again and again, until the hook succeeds (see
  * `abandoned.ts`). The row outlives its task. `tries` is 0 as long as the resource is the task's own.
  */
-import { sql, type Database } from '@app/database';
+import { type Database, type RowIds, sql } from '@app/database';
 import type { ClaimedTask } from './claim.js';
-import type { TaskIds } from './task-id.js';
 
 /** How many of a task's resources are handed to its next attempt. */
 const HELD_MAX = 1_000;
@@ -19,7 +18,7 @@ export interface RegisteredResource {
 export class TaskResources {
   constructor(
     private readonly database: Database,
-    private readonly ids: TaskIds,
+    private readonly ids: RowIds,
     /** How long after it was registered a resource is first looked at, in ms; most are released before. */
     private readonly firstLookMs: number,
   ) {}

@@ -2,11 +2,10 @@
  * The statements of a settlement. Each moves rows away from `running` only where task, attempt and worker still match: if the
  * lease is not mine, I do not write. The attempt row is inserted once, here, with the result; the task row keeps its width.
  */
-import { join, list, rows, sql, type Dialect, type Sql } from '@app/database';
+import { type Dialect, join, list, NOBODY, rows, sql, type Sql } from '@app/database';
 import type { ClaimedTask } from './claim.js';
 import type { AttemptOutcome, FailureReason } from './states.js';
 import type { TaskError } from './task.js';
-import { NOBODY } from './task-id.js';
 import { WORKER_LOST } from './worker-lost.js';
 
 /** What became of an attempt. Pauses are in ms. */

@@ -2,10 +2,9 @@
  * The statements of a submission. One group of submissions is one transaction; times are the database's, one for the whole
  * group. `queued` or `scheduled` is decided by the database's clock too, because the caller's may differ.
  */
-import { join, list, rows, sql, type Dialect, type Sql } from '@app/database';
+import { type Dialect, join, list, NOBODY, rows, sql, type Sql } from '@app/database';
 import { laneNumber, laneOf } from '@app/queue';
 import type { IdempotencyClaim, NewTask } from './task.js';
-import { NOBODY } from './task-id.js';
 
 /** A submission with everything decided that this process decides. */
 export interface Entry {

@@ -8,7 +8,7 @@
  * - A connection that dies during COMMIT leaves the outcome unknown. The ids are ours, so they are looked up, and what is not
  *   there is inserted once more under the same ids.
  */
-import { CommitUnknown, DatabaseError, LockTimeout, list, sql, type Database, type Transaction } from '@app/database';
+import { CommitUnknown, type Database, DatabaseError, list, LockTimeout, type RowIds, sql, type Transaction } from '@app/database';
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest } from '@app/errors';
 import { failpoint } from '@app/lifecycle';
 import { laneOf } from '@app/queue';
@@ -26,7 +26,6 @@ import {
   type KeyedEntry,
 } from './submit.sql.js';
 import type { NewTask, Submitted, TaskView } from './task.js';
-import type { TaskIds } from './task-id.js';
 import { optionsText, viewOfNew } from './view.js';
 
 const GROUPS_IN_FLIGHT = 2;
@@ -51,7 +50,7 @@ export class TaskSubmitter {
     private readonly database: Database,
     private readonly ringer: Ringer,
     private readonly reader: TaskReader,
-    private readonly ids: TaskIds,
+    private readonly ids: RowIds,
     /** Tells whether a name can run, where this process knows them all (embedded); null elsewhere. */
     private readonly runnable: { has(name: string): boolean } | null,
   ) {

@@ -7,12 +7,11 @@
  * A crash is counted apart from a failure, and only where a process may have died: a worker that said goodbye (`stopped`) left
  * its tasks, it did not fall over them. A task that was there when its worker died too often ends as poison.
  */
-import { list, rows, sql, type Database, type Sql, type Transaction } from '@app/database';
+import { type Database, idText, list, NOBODY, rows, sql, type Sql, type Transaction } from '@app/database';
 import { failpoint, type Clock } from '@app/lifecycle';
 import { laneAt } from '@app/queue';
 import { recordEvents, type TaskEvent } from './events.js';
 import type { Ringable, Ringer } from './ring.js';
-import { idText, NOBODY } from './task-id.js';
 import { WORKER_LOST } from './worker-lost.js';
 
 const PAGE = 200;

@@ -1,12 +1,11 @@
 /** Makes the actors of this lib; a role takes the ones it needs. */
 import { Global, Module, type Provider } from '@nestjs/common';
 import { Config } from '@app/config';
-import { Database } from '@app/database';
+import { Database, RowIds } from '@app/database';
 import { Clock, Drain } from '@app/lifecycle';
 import { Doorbell } from '@app/queue';
 import { Logger, repeatedWarning } from '@app/telemetry';
 import { AbandonedResources } from './abandoned.js';
-import { AuditLog } from './audit-log.js';
 import { BulkOperations } from './bulk.js';
 import { BulkRunner } from './bulk-runner.js';
 import { TaskCanceller } from './cancel.js';
@@ -28,7 +27,6 @@ import { Ringer } from './ring.js';
 import { TaskSettler } from './settle.js';
 import { TaskSubmitter } from './submit.js';
 import { TaskSweeper } from './sweep.js';
-import { TaskIds } from './task-id.js';
 import { TaskTimeline } from './timeline.js';
 import { TaskWaiter } from './wait.js';
 import { Workers } from './workers.js';
@@ -49,7 +47,6 @@ export function sweepEveryMs(config: Config): number {
 function providers(): Provider[] {
   const warn = (logger: Logger, clock: Clock, message: string) => repeatedWarning(logger, () => clock.monotonic(), message);
   return [
-    { provide: TaskIds, inject: [Clock], useFactory: (clock: Clock) => new TaskIds(clock) },
     {
       provide: Ringer,
       inject: [Database, Doorbell, Logger, Clock],
@@ -58,16 +55,16 @@ function providers(): Provider[] {
     },
     {
       provide: TaskSubmitter,
-      inject: [Database, Ringer, TaskReader, TaskIds, { token: RunnableNames, optional: true }],
-      useFactory: (database: Database, ringer: Ringer, reader: TaskReader, ids: TaskIds, names?: RunnableNames) =>
+      inject: [Database, Ringer, TaskReader, RowIds, { token: RunnableNames, optional: true }],
+      useFactory: (database: Database, ringer: Ringer, reader: TaskReader, ids: RowIds, names?: RunnableNames) =>
         new TaskSubmitter(database, ringer, reader, ids, names ?? null),
     },
     { provide: TaskTimeline, inject: [Database], useFactory: (database: Database) => new TaskTimeline(database) },
     { provide: TaskReader, inject: [Database], useFactory: (database: Database) => new TaskReader(database) },
     {
       provide: TaskOperator,
-      inject: [Database, TaskReader, Ringer, TaskIds],
-      useFactory: (database: Database, reader: TaskReader, ringer: Ringer, ids: TaskIds) => new TaskOperator(database, reader, ringer, ids),
+      inject: [Database, TaskReader, Ringer, RowIds],
+      useFactory: (database: Database, reader: TaskReader, ringer: Ringer, ids: RowIds) => new TaskOperator(database, reader, ringer, ids),
     },
     {
       provide: TaskCanceller,
@@ -77,11 +74,10 @@ function providers(): Provider[] {
     { provide: TaskRetrier, inject: [TaskOperator], useFactory: (operator: TaskOperator) => new TaskRetrier(operator) },
     { provide: TaskDiscarder, inject: [TaskOperator], useFactory: (operator: TaskOperator) => new TaskDiscarder(operator) },
     { provide: DeadLetters, inject: [Database], useFactory: (database: Database) => new DeadLetters(database) },
-    { provide: AuditLog, inject: [Database], useFactory: (database: Database) => new AuditLog(database) },
     {
       provide: BulkOperations,
-      inject: [Database, TaskIds, Config],
-      useFactory: (database: Database, ids: TaskIds, config: Config) => new BulkOperations(database, ids, config.bulkRunningMax),
+      inject: [Database, RowIds, Config],
+      useFactory: (database: Database, ids: RowIds, config: Config) => new BulkOperations(database, ids, config.bulkRunningMax),
     },
     {
       provide: BulkRunner,
@@ -93,7 +89,7 @@ function providers(): Provider[] {
       inject: [Database, TaskReader, Drain],
       useFactory: (database: Database, reader: TaskReader, drain: Drain) => new TaskWaiter(database, reader, drain),
     },
-    { provide: Queues, inject: [Database, TaskIds], useFactory: (database: Database, ids: TaskIds) => new Queues(database, ids) },
+    { provide: Queues, inject: [Database, RowIds], useFactory: (database: Database, ids: RowIds) => new Queues(database, ids) },
     { provide: Workers, inject: [Database], useFactory: (database: Database) => new Workers(database) },
     { provide: TaskClaimer, inject: [Database], useFactory: (database: Database) => new TaskClaimer(database) },
     {
@@ -110,8 +106,8 @@ function providers(): Provider[] {
     { provide: TaskCheckpoints, inject: [Database], useFactory: (database: Database) => new TaskCheckpoints(database) },
     {
       provide: TaskResources,
-      inject: [Database, TaskIds, Config],
-      useFactory: (database: Database, ids: TaskIds, config: Config) => new TaskResources(database, ids, config.abandonLookMs),
+      inject: [Database, RowIds, Config],
+      useFactory: (database: Database, ids: RowIds, config: Config) => new TaskResources(database, ids, config.abandonLookMs),
     },
     {
       provide: AbandonedResources,

@@ -6,13 +6,12 @@
  * carries the time at which it began to wait, and clocks are set back. So it goes by rounds first (a claim opens one), within a
  * round by what can only follow what, and only then by time.
  */
-import { sql, type Database } from '@app/database';
+import { type Database, idBytes, idText, NOBODY, sql } from '@app/database';
 import { NotFound } from '@app/errors';
 import type { AttemptRow, TaskRow } from './entities.js';
 import type { EventKind } from './events.js';
 import type { AttemptOutcome, TaskState } from './states.js';
 import type { TaskError } from './task.js';
-import { idBytes, idText, NOBODY } from './task-id.js';
 
 /** Items of one answer: the latest so many. */
 const ITEMS_MAX = 1_000;

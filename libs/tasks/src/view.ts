@@ -1,8 +1,8 @@
 /** Turns rows into what the rest of the system sees, and options into the one text column that is written once. */
+import { idText } from '@app/database';
 import type { AttemptRow, TaskRow } from './entities.js';
 import type { Entry, InsertedRow } from './submit.sql.js';
 import type { NewTask, RetryPolicy, TaskProgress, TaskView } from './task.js';
-import { idText } from './task-id.js';
 
 /** What only people and the executor read, and nothing searches: kept as one JSON text. */
 export interface TaskOptions {

@@ -3,11 +3,10 @@
  * quarter second, so a thousand waiting clients cost four reads a second. A wait ends with the task, at its timeout, or when
  * the process begins to stop.
  */
-import { list, sql, type Database } from '@app/database';
+import { type Database, idBytes, list, sql } from '@app/database';
 import { pause, type Drain } from '@app/lifecycle';
 import type { TaskReader } from './read.js';
 import type { TaskView } from './task.js';
-import { idBytes } from './task-id.js';
 
 const WAITING_MAX = 2_000;
 const LOOK_MS_MIN = 15;

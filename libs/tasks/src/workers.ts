@@ -2,10 +2,9 @@
  * The register of workers: one row each, renewed by its heartbeat. The row is the lease of everything the worker runs, so
  * tasks need no lease of their own; a beat that finds the row no longer live has lost them all.
  */
-import { list, sql, type Database, type Sql } from '@app/database';
+import { type Database, idText, list, NOBODY, sql, type Sql } from '@app/database';
 import type { WorkerRow } from './entities.js';
 import type { WorkerView } from './task.js';
-import { idText, NOBODY } from './task-id.js';
 
 export interface Registration {
   id: Buffer;

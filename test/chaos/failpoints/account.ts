@@ -2,8 +2,7 @@
  * Counts what became of the tasks of one failpoint, from the tables and from what the handlers have really done. Every figure but
  * the first three and the recovery must be 0.
  */
-import { sql } from '@app/database';
-import { idText } from '@app/tasks';
+import { idText, sql } from '@app/database';
 import type { Place } from './place.js';
 import type { Scene } from './scenes.js';
 

@@ -3,9 +3,8 @@
  * until the signal of its place fires, and keeps no more than a few dozen tasks open, so that recovery is seen and not a backlog.
  */
 import { randomBytes } from 'node:crypto';
-import { sql } from '@app/database';
+import { idText, sql } from '@app/database';
 import { pause } from '@app/lifecycle';
-import { idText } from '@app/tasks';
 import { Refused, type Client } from '../../support/client.js';
 import type { WireNewTask } from '../../support/wire.js';
 import { TENANT } from './house.js';

@@ -4,10 +4,11 @@
  * there, a doorbell that rings for nobody.
  */
 import { join } from 'node:path';
-import { openDatabase, sql, type Database, type Sql } from '@app/database';
+import { type Database, openDatabase, RowIds, sql, type Sql } from '@app/database';
 import { SystemClock } from '@app/lifecycle';
 import { InProcessDoorbell, RedisDoorbell, type Doorbell } from '@app/queue';
-import { Ringer, TASK_ENTITIES, TaskClaimer, TaskIds, TaskReader, TaskSubmitter, Workers, type NewTask } from '@app/tasks';
+import { Ringer, TaskClaimer, TaskReader, TaskSubmitter, Workers, type NewTask } from '@app/tasks';
+import { ENTITIES } from '../../../apps/server/entities.js';
 import { Client } from '../../support/client.js';
 import { Journal } from '../../support/journal.js';
 import { migrateWith } from '../../support/migrate.js';
@@ -44,7 +45,7 @@ const STAYING = { WORKER_CONCURRENCY: '16', WORKER_LEASE_MS: '30000' };
 export class House {
   readonly claimer: TaskClaimer;
   readonly workers: Workers;
-  private readonly ids = new TaskIds(new SystemClock());
+  private readonly ids = new RowIds(new SystemClock());
 
   private constructor(
     private readonly servers: Servers,
@@ -68,7 +69,7 @@ export class House {
     const env = { ...COMMON, DATABASE_URL: servers.databaseUrl, REDIS_URL: servers.redis.url, HANDLERS_DIR: journal.handlersDir };
     await migrateWith(env);
     const { database } = await openDatabase({
-      ...{ url: servers.databaseUrl, entities: TASK_ENTITIES, poolSize: 8, tls: 'off', bootTimeoutMs: 10_000 },
+      ...{ url: servers.databaseUrl, entities: ENTITIES, poolSize: 8, tls: 'off', bootTimeoutMs: 10_000 },
       ...{ connectTimeoutMs: 5_000, acquireTimeoutMs: 60_000, statementTimeoutMs: 60_000 },
       ...{ lockTimeoutMs: 10_000, idleTransactionTimeoutMs: 10_000 },
     });

@@ -1,7 +1,7 @@
 /** Databases opened for one suite, through the port and past it, and all closed at its end. */
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import { ENTITIES } from '../../../apps/server/entities.js';
 import { migrate, openDatabase, type DatabaseOptions, type OpenDatabase } from '../../../libs/database/src/index.js';
-import { TASK_ENTITIES } from '../../../libs/tasks/src/index.js';
 import type { Backend } from '../../support/backends.js';
 
 /** Short, because these tests wait for them to pass. */
@@ -20,7 +20,7 @@ export class Opened {
 
   /** Opens the database of this URL as the program does. */
   async open(url: string, overrides: Partial<DatabaseOptions> = {}): Promise<OpenDatabase> {
-    const open = await openDatabase({ url, entities: TASK_ENTITIES, tls: 'off', random: () => 0.5, ...LIMITS, ...overrides });
+    const open = await openDatabase({ url, entities: ENTITIES, tls: 'off', random: () => 0.5, ...LIMITS, ...overrides });
     this.closers.push(() => open.database.close());
     return open;
   }

@@ -1,21 +1,11 @@
 /** Operations over many tasks: each task is moved once, whoever runs the steps and whatever dies between them. */
 import { expect, it } from '@jest/globals';
-import { LockTimeout, rows, sql } from '@app/database';
+import { idFloor, idText, LockTimeout, rows, sql } from '@app/database';
 import { IdempotencyKeyReused, InvalidState, NotFound, TooManyOperations } from '@app/errors';
-import {
-  idText,
-  TASK_STATES,
-  type BulkRunner,
-  type BulkView,
-  type NewBulk,
-  type NewTask,
-  type TaskFilter,
-  type TaskState,
-} from '@app/tasks';
+import { TASK_STATES, type BulkRunner, type BulkView, type NewBulk, type NewTask, type TaskFilter, type TaskState } from '@app/tasks';
 import { BULK_RUNNING_MAX, bytesOf, keyed, OOPS, takeAll, type Store } from '../../support/store.js';
 import { taskIn } from '../../support/store-states.js';
 import { onEveryStore } from '../../support/store-suite.js';
-import { idFloor } from '../../../libs/tasks/src/task-id.js';
 
 const RATE = 1_000;
 const poisoned = { kind: 'failed', reason: 'poison', error: OOPS, timedOut: false } as const;

@@ -1,7 +1,6 @@
 /** Tasks whose time is over end with a reason; what runs is left to its worker and looked at again. */
 import { expect, it } from '@jest/globals';
-import { sql } from '@app/database';
-import { idText } from '@app/tasks';
+import { idText, sql } from '@app/database';
 import { OOPS, takeAll, type Store } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
 

@@ -1,8 +1,8 @@
 /** History goes when it is old enough, with everything that belongs to it; what has not ended stays for ever. */
 import { expect, it } from '@jest/globals';
-import { sql } from '@app/database';
-import { idBytes, TASK_STATES, type TaskView } from '@app/tasks';
-import { recordAudit } from '../../../libs/tasks/src/audit-log.js';
+import { idBytes, sql } from '@app/database';
+import { TASK_STATES, type TaskView } from '@app/tasks';
+import { recordAudit } from '@app/audit';
 import { bytesOf, keyed, OOPS, RETENTION, type Store } from '../../support/store.js';
 import { taskIn } from '../../support/store-states.js';
 import { onEveryStore } from '../../support/store-suite.js';

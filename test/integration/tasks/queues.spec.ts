@@ -1,8 +1,8 @@
 /** Queues as a tenant sees them, and the register of workers. */
 import { expect, it } from '@jest/globals';
-import { rows, sql } from '@app/database';
+import { idText, rows, sql } from '@app/database';
 import { NotFound } from '@app/errors';
-import { idText, TASK_STATES } from '@app/tasks';
+import { TASK_STATES } from '@app/tasks';
 import type { Store } from '../../support/store.js';
 import { taskIn } from '../../support/store-states.js';
 import { onEveryStore } from '../../support/store-suite.js';

@@ -4,8 +4,8 @@
  * added without its proof fails here.
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { sql, type Row } from '@app/database';
-import { idText, MOVES, TASK_STATES, type TaskState } from '@app/tasks';
+import { idText, type Row, sql } from '@app/database';
+import { MOVES, TASK_STATES, type TaskState } from '@app/tasks';
 import { SchedulerModule } from '../../../apps/server/scheduler/scheduler.module.js';
 import { WorkerModule } from '../../../apps/server/worker/worker.module.js';
 import { EXERCISES, isOpen, type OpenState } from '../../support/moves.js';

@@ -1,7 +1,6 @@
 /** What a submission leaves behind: rows, timers, tags, queues and rings, and how many commits that takes. */
 import { expect, it } from '@jest/globals';
-import { sql } from '@app/database';
-import { idText } from '@app/tasks';
+import { idText, sql } from '@app/database';
 import { bytesOf, newTask } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { until } from '../../support/until.js';

@@ -1,7 +1,7 @@
 /** A worker is lost when its heartbeat stood still for a lease, by the sweeper's own clock; then its tasks go round again. */
 import { expect, it } from '@jest/globals';
-import { sql } from '@app/database';
-import { idText, takeOver, type ClaimedTask } from '@app/tasks';
+import { idText, sql } from '@app/database';
+import { takeOver, type ClaimedTask } from '@app/tasks';
 import { bytesOf, LEASE_MS, ManualClock, OOPS, POISON_CRASHES, takeAll, type Store } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
 

@@ -1,8 +1,8 @@
 /** The whole life of a task, told in order from what is stored anyway; and what is told is what happened, or nothing. */
 import { expect, it } from '@jest/globals';
-import { sql } from '@app/database';
+import { idText, sql } from '@app/database';
 import { NotFound } from '@app/errors';
-import { idText, type TimelineItem, type Verdict } from '@app/tasks';
+import type { TimelineItem, Verdict } from '@app/tasks';
 import { bytesOf, OOPS, POISON_CRASHES, type Store } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
 

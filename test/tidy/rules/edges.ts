@@ -5,7 +5,10 @@
 import ts from 'typescript';
 import { lineOf, programFiles, visit, type Finding, type SourceFile, type SourceTree } from '../source-tree.js';
 
-const EVERY_LIB = ['auth', 'config', 'database', 'errors', 'handlers', 'lifecycle', 'queue', 'tasks', 'telemetry'] as const;
+const EVERY_LIB = [
+  ...(['audit', 'auth', 'config', 'database', 'errors', 'handlers', 'lifecycle', 'limits', 'outbound'] as const),
+  ...(['queue', 'tasks', 'telemetry'] as const),
+] as const;
 
 /** Unit → the libs that it may import. What a process does (`apps/server/…`) may use every lib and no sibling. */
 export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
@@ -14,10 +17,13 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'libs/lifecycle': ['errors'],
   'libs/telemetry': ['errors'],
   'libs/database': ['config', 'errors', 'lifecycle', 'telemetry'],
+  'libs/audit': ['database'],
   'libs/queue': ['config', 'errors', 'lifecycle', 'telemetry'],
   'libs/handlers': ['errors', 'lifecycle', 'telemetry'],
-  'libs/tasks': ['config', 'database', 'errors', 'lifecycle', 'queue', 'telemetry'],
-  'libs/auth': ['config', 'errors', 'lifecycle', 'telemetry'],
+  'libs/outbound': ['config', 'errors', 'lifecycle', 'telemetry'],
+  'libs/limits': ['audit', 'config', 'database', 'errors', 'lifecycle', 'telemetry'],
+  'libs/tasks': ['audit', 'config', 'database', 'errors', 'lifecycle', 'limits', 'queue', 'telemetry'],
+  'libs/auth': ['audit', 'config', 'database', 'errors', 'lifecycle', 'limits', 'outbound', 'telemetry'],
   'apps/server/health': EVERY_LIB,
   'apps/server/api': EVERY_LIB,
   'apps/server/worker': EVERY_LIB,

@@ -11,7 +11,7 @@ interface Gate {
 export const GATES: readonly Gate[] = [
   {
     packages: /^(@nestjs\/)?typeorm($|\/)/,
-    keepers: ['libs/database/', 'libs/tasks/'],
+    keepers: ['libs/database/', 'libs/audit/', 'libs/auth/', 'libs/limits/', 'libs/tasks/'],
     advice: 'belongs to libs/database and the stores: ask a store for what you need',
   },
   {

@@ -1,8 +1,8 @@
 /** Shows who did what to the tasks and queues of the tenant, and why. */
 import { Controller, Get, Inject, UseInterceptors } from '@nestjs/common';
 import { ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { type AuditFilter, AuditLog } from '@app/audit';
 import { Caller, Scopes, type Principal } from '@app/auth';
-import { AuditLog, type AuditFilter } from '@app/tasks';
 import { invalidQuery, Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { writeCursor } from '../tasks/cursor.js';
 import { PAGE_DEFAULT, readPage } from '../tasks/list-query.js';

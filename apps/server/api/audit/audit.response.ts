@@ -1,6 +1,6 @@
 /** The audit log as it is shown on the wire. */
 import { ApiProperty, ApiSchema } from '@nestjs/swagger';
-import type { AuditView } from '@app/tasks';
+import type { AuditView } from '@app/audit';
 import { formatInstant } from '../request/instant.js';
 
 @ApiSchema({ name: 'AuditEntry' })

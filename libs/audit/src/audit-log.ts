@@ -2,10 +2,11 @@
  * The append-only log of what people did: who, what, to which target, and why. An entry is written in the transaction of the
  * change it tells of; it outlives its target. Nothing here updates or deletes but the retention.
  */
-import { join, list, sql, type Database, type Dialect, type Sql } from '@app/database';
-import { EXAMINED_MAX } from './filter.sql.js';
-import type { AuditRow } from './history-entities.js';
-import { ID_MAX, idBytes, idText } from './task-id.js';
+import { type Database, type Dialect, ID_MAX, idBytes, idText, join, list, sql, type Sql } from '@app/database';
+import type { AuditRow } from './entities.js';
+
+/** How many entries one page looks at where a filter leaves most of them out. */
+const EXAMINED_MAX = 5_000;
 
 export interface AuditEntry {
   tenant: string;

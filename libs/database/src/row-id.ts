@@ -1,5 +1,5 @@
 /**
- * Task ids: UUIDv7 (RFC 9562 §5.7), so that rows arrive in key order and an id tells its age. Within one process they are
+ * Ids of rows: UUIDv7 (RFC 9562 §5.7), so that rows arrive in key order and an id tells its age. Within one process they are
  * strictly increasing even inside a millisecond and when the wall clock steps back; across processes they are unique by
  * 62 random bits. An id is an address, never a permission.
  */
@@ -10,7 +10,7 @@ const COUNTER_MAX = 0xfff;
 const POOL_BYTES = 4_096;
 const RANDOM_BYTES = 8;
 
-export class TaskIds {
+export class RowIds {
   private ms = 0;
   private counter = 0;
   private readonly pool = Buffer.alloc(POOL_BYTES);
@@ -70,5 +70,5 @@ export function idFloor(ms: number): Buffer {
 /** No id is above it. */
 export const ID_MAX: Buffer = Buffer.alloc(16, 0xff);
 
-/** The id nobody has; a task without a worker carries it. */
+/** The id nobody has; a row that names nobody carries it. */
 export const NOBODY: Buffer = Buffer.alloc(16);

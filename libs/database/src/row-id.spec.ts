@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Clock } from '@app/lifecycle';
-import { idBytes, idFloor, idText, NOBODY, TaskIds } from './task-id.js';
+import { idBytes, idFloor, idText, NOBODY, RowIds } from './row-id.js';
 
 class SetClock extends Clock {
   constructor(public ms: number) {
@@ -22,7 +22,7 @@ const timeOf = (id: Buffer): number => id.readUIntBE(0, 6);
 
 describe('task ids', () => {
   it('are UUIDv7: the time, the version and the variant stand where RFC 9562 wants them', () => {
-    const ids = new TaskIds(new SetClock(MS));
+    const ids = new RowIds(new SetClock(MS));
     for (let count = 0; count < 1_000; count += 1) {
       const id = ids.next();
       expect(id).toHaveLength(16);
@@ -33,7 +33,7 @@ describe('task ids', () => {
   });
 
   it('grow strictly while the clock stands still, also past what one millisecond can number', () => {
-    const ids = new TaskIds(new SetClock(MS));
+    const ids = new RowIds(new SetClock(MS));
     let last = ids.next();
     for (let count = 0; count < 10_000; count += 1) {
       const id = ids.next();
@@ -48,7 +48,7 @@ describe('task ids', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -5_000, max: 5_000 }), { maxLength: 200 }), (steps) => {
         const clock = new SetClock(MS);
-        const ids = new TaskIds(clock);
+        const ids = new RowIds(clock);
         let last = ids.next();
         for (const step of steps) {
           clock.ms += step;
@@ -63,14 +63,14 @@ describe('task ids', () => {
 
   it('follow the clock when it goes on', () => {
     const clock = new SetClock(MS);
-    const ids = new TaskIds(clock);
+    const ids = new RowIds(clock);
     ids.next();
     clock.ms = MS + 77;
     expect(timeOf(ids.next())).toBe(MS + 77);
   });
 
   it('differ between two makers at the same instant', () => {
-    const [one, other] = [new TaskIds(new SetClock(MS)), new TaskIds(new SetClock(MS))];
+    const [one, other] = [new RowIds(new SetClock(MS)), new RowIds(new SetClock(MS))];
     const made = Array.from({ length: 2_000 }, () => [one.next(), other.next()])
       .flat()
       .map(idText);
@@ -78,7 +78,7 @@ describe('task ids', () => {
   });
 
   it('do not hand out memory that a later id would overwrite', () => {
-    const ids = new TaskIds(new SetClock(MS));
+    const ids = new RowIds(new SetClock(MS));
     const first = ids.next();
     const text = idText(first);
     for (let count = 0; count < 2_000; count += 1) ids.next();
@@ -99,7 +99,7 @@ describe('an id as text', () => {
   });
 
   it('sorts as its bytes do', () => {
-    const ids = new TaskIds(new SetClock(MS));
+    const ids = new RowIds(new SetClock(MS));
     const made = Array.from({ length: 50 }, () => ids.next());
     expect(made.map(idText).sort()).toEqual(made.map(idText));
   });
@@ -121,8 +121,8 @@ describe('an id as text', () => {
 
 describe('the floor of an instant', () => {
   it('is not above any id of it and above every id before it', () => {
-    const earlier = new TaskIds(new SetClock(MS - 1)).next();
-    const id = new TaskIds(new SetClock(MS)).next();
+    const earlier = new RowIds(new SetClock(MS - 1)).next();
+    const id = new RowIds(new SetClock(MS)).next();
     expect(Buffer.compare(idFloor(MS), id)).toBe(-1);
     expect(Buffer.compare(idFloor(MS), earlier)).toBe(1);
   });
