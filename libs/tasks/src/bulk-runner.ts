@@ -14,6 +14,7 @@
  */
 import { join, list, sql, type Database, type Sql, type Transaction } from '@app/database';
 import { Unavailable } from '@app/errors';
+import { failpoint } from '@app/lifecycle';
 import { withoutAsked } from './asked.js';
 import { bounds, candidates, CLOCKS_FAR_APART_MS, conditions, EXAMINED_MAX, isNarrowed, type Selection } from './filter.sql.js';
 import type { BulkAction, BulkRow } from './history-entities.js';
@@ -89,11 +90,13 @@ export class BulkRunner {
     const wanted = [...conditions(due.tenant, selection), sql`created_at <= ${due.created_at}`];
     const page = await this.look(transaction, due, selection, wanted);
     const locked = page.ids.length === 0 ? [] : await transaction.query<Target>(lockTargets(dialect, [among(page.ids), ...wanted]));
+    if (locked.length > 0) failpoint('bulk.locked');
     const allowed = locked.filter((target) => allows(due.action, target));
     const targets = await withoutAsked(transaction, due.action, allowed);
     const order = { actor: due.requested_by, reason: due.reason, bulk: idText(due.id) };
     const moved = moveAll(dialect, this.ringer, due.action, targets, order);
     await transaction.commitWith([...moved.statements, this.advance(due, page, targets.length)]);
+    if (targets.length > 0) failpoint('bulk.committed');
     return { step: { taken: 1, ended: page.isLast ? idText(due.id) : null }, rung: moved.rung };
   }
 
