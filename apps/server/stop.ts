@@ -5,6 +5,7 @@
  * trusted, while everything that matters is in the database. The exception is one where a part of the process knows whose it is and
  * has dealt with it.
  */
+import type { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
 import { Drain, pause, Shutdown, type Stage } from '@app/lifecycle';
@@ -27,28 +28,29 @@ export class Stopping {
   private app: INestApplication | null = null;
   private farewell: Farewell | null = null;
   private readonly start = new AbortController();
-  /** The real one: handlers get another, and an error that ends the process may have come from a handler. */
-  private readonly exit: (code: number) => never = process.exit.bind(process);
 
+  /** `exit`: the real one is taken now, because handlers get another, and an error that ends the process may have come from a handler. */
   constructor(
     private readonly logger: Logger,
     private readonly budgetMs: number,
+    private readonly exit: (code: number) => void = process.exit.bind(process),
   ) {}
 
   /** From now on signals and errors that nobody caught end the process. Before there is an application there is nothing to put in order. */
-  listen(): void {
+  listen(events: EventEmitter = process): void {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => {
+      events.on(signal, () => {
         if (this.begun) {
           this.logger.error({ signal }, 'A second signal: the process ends at once.');
           this.exit(1);
+          return;
         }
         this.logger.info({ signal }, 'Stopping.');
         void this.stop(this.budgetMs, 0);
       });
     }
     for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-      process.on(event, (err: unknown) => {
+      events.on(event, (err: unknown) => {
         const shutdown = this.app?.get(Shutdown, { strict: false });
         if (shutdown?.contains(err, event) === true) return;
         this.logger.fatal({ err, event }, 'An error that nobody caught; the process stops.');
@@ -83,7 +85,10 @@ export class Stopping {
 
   private async stop(budgetMs: number, code: number): Promise<void> {
     this.begun = true;
-    if (this.app === null) this.exit(code);
+    if (this.app === null) {
+      this.exit(code);
+      return;
+    }
     const forcedAt = performance.now() + budgetMs;
     setTimeout(() => {
       this.logger.error({ budgetMs }, 'The stop took too long; the process ends by force.');

@@ -65,8 +65,8 @@ export class Installation {
   }
 
   /** One more worker, or, on SQLite, the whole process again. */
-  async addWorker(): Promise<App> {
+  async addWorker(expectErrors: NonNullable<AppOptions['expectErrors']> = false): Promise<App> {
     const { fleet, backend } = this.options;
-    return fleet.start({ env: { ...this.env, ROLE: backend.name === 'sqlite' ? 'all' : 'worker' } });
+    return fleet.start({ env: { ...this.env, ROLE: backend.name === 'sqlite' ? 'all' : 'worker' }, expectErrors });
   }
 }

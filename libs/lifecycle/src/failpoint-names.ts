@@ -43,6 +43,8 @@ export const FAILPOINTS = {
   'expire.committed': 'Tasks whose time was over have ended; the loop does not know it.',
   'reconcile.found': 'Tasks without a message are found; they are not offered.',
   'reconcile.offered': 'They are offered; the loop does not know it.',
+  'bulk.locked': 'Tasks that an operation over many means are locked; nothing is written.',
+  'bulk.committed': 'They are moved, and how far the operation is says so; nothing has rung.',
   'tidy.claimed': 'Messages that a dead reader left are taken from it; they are not deleted.',
   'prune.selected': 'Tasks past their retention are found; none is locked.',
   'prune.locked': 'They are locked; nothing is deleted.',

@@ -14,6 +14,7 @@
  */
 import { type Database, idText, join, list, sql, type Sql, type Transaction } from '@app/database';
 import { Unavailable } from '@app/errors';
+import { failpoint } from '@app/lifecycle';
 import { withoutAsked } from './asked.js';
 import { bounds, candidates, CLOCKS_FAR_APART_MS, conditions, EXAMINED_MAX, isNarrowed, type Selection } from './filter.sql.js';
 import type { BulkAction, BulkRow } from './history-entities.js';
@@ -51,8 +52,6 @@ export interface BulkStep {
 }
 
 export class BulkRunner {
-  private readonly refusals = new Map<string, number>();
-
   constructor(
     private readonly database: Database,
     private readonly ringer: Ringer,
@@ -67,7 +66,6 @@ export class BulkRunner {
         taken.id = due?.id ?? null;
         return due === undefined ? { step: { taken: 0, ended: null }, rung: [] } : this.carryOn(transaction, due);
       });
-      if (taken.id !== null) this.refusals.delete(idText(taken.id));
       await this.ringer.ring(rung);
       return step;
     } catch (error) {
@@ -88,11 +86,13 @@ export class BulkRunner {
     const wanted = [...conditions(due.tenant, selection), sql`created_at <= ${due.created_at}`];
     const page = await this.look(transaction, due, selection, wanted);
     const locked = page.ids.length === 0 ? [] : await transaction.query<Target>(lockTargets(dialect, [among(page.ids), ...wanted]));
+    if (locked.length > 0) failpoint('bulk.locked');
     const allowed = locked.filter((target) => allows(due.action, target));
     const targets = await withoutAsked(transaction, due.action, allowed);
     const order = { actor: due.requested_by, reason: due.reason, bulk: idText(due.id) };
     const moved = moveAll(dialect, this.ringer, due.action, targets, order);
     await transaction.commitWith([...moved.statements, this.advance(due, page, targets.length)]);
+    if (targets.length > 0) failpoint('bulk.committed');
     return { step: { taken: 1, ended: page.isLast ? idText(due.id) : null }, rung: moved.rung };
   }
 
@@ -125,19 +125,18 @@ export class BulkRunner {
     const nextAt =
       done === 0 ? now : sql`CASE WHEN next_at > ${now} - ${CATCH_UP_MS} THEN next_at ELSE ${now} - ${CATCH_UP_MS} END + ${takesMs}`;
     const end = isLast ? sql`, state = 'finished', finished_at = ${now}` : sql``;
-    return sql`UPDATE bulk_operations SET cursor_id = ${cursor}, examined = examined + ${examined}, done = done + ${done}, skipped = skipped + ${ids.length - done}, next_at = ${nextAt}, updated_at = ${now}${end} WHERE id = ${due.id} AND state = 'running'`;
+    return sql`UPDATE bulk_operations SET cursor_id = ${cursor}, examined = examined + ${examined}, done = done + ${done}, skipped = skipped + ${ids.length - done}, refusals = 0, next_at = ${nextAt}, updated_at = ${now}${end} WHERE id = ${due.id} AND state = 'running'`;
   }
 
+  /** Whichever scheduler was refused: how often it was in a row is stored, or a restart would begin again. */
   private async setBack(id: Buffer, isRefused: boolean): Promise<void> {
     const { now } = this.database.dialect;
-    const refusals = (this.refusals.get(idText(id)) ?? 0) + (isRefused ? 1 : 0);
-    const isOver = refusals >= REFUSALS_MAX;
-    if (isOver) this.refusals.delete(idText(id));
-    else if (isRefused) this.refusals.set(idText(id), refusals);
-    const change = isOver
-      ? sql`state = 'failed', error = ${REFUSED}, finished_at = ${now}`
-      : sql`next_at = ${now} + ${SET_BACK_MS * Math.max(1, refusals)}`;
-    await this.database.execute(sql`UPDATE bulk_operations SET ${change}, updated_at = ${now} WHERE id = ${id} AND state = 'running'`);
+    const isOver = sql`refusals + 1 >= ${REFUSALS_MAX}`;
+    // MySQL assigns from left to right and reads what it has assigned, so the count comes last.
+    const change = isRefused
+      ? sql`state = CASE WHEN ${isOver} THEN 'failed' ELSE state END, error = CASE WHEN ${isOver} THEN ${REFUSED} ELSE error END, finished_at = CASE WHEN ${isOver} THEN ${now} ELSE 0 END, next_at = ${now} + ${SET_BACK_MS} * (refusals + 1), refusals = refusals + 1`
+      : sql`next_at = ${now} + ${SET_BACK_MS}`;
+    await this.database.execute(sql`UPDATE bulk_operations SET updated_at = ${now}, ${change} WHERE id = ${id} AND state = 'running'`);
   }
 }
 

@@ -19,6 +19,8 @@ export interface BulkRow {
   examined: number;
   done: number;
   skipped: number;
+  /** Steps in a row that the database has refused. */
+  refusals: number;
   next_at: number;
   requested_by: string;
   reason: string;
@@ -93,6 +95,7 @@ const bulkOperations: EntityFactory = (engine) => {
       examined: t.time({ default: 0 }),
       done: t.time({ default: 0 }),
       skipped: t.time({ default: 0 }),
+      refusals: t.small({ default: 0 }),
       next_at: t.time(),
       requested_by: t.word(255),
       reason: t.word(500),

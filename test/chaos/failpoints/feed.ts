@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { idText, sql } from '@app/database';
 import { pause } from '@app/lifecycle';
 import { Refused, type Client } from '../../support/client.js';
+import { until } from '../../support/until.js';
 import type { WireNewTask } from '../../support/wire.js';
 import { TENANT } from './house.js';
 import type { Ending, Place } from './place.js';
@@ -58,6 +59,24 @@ export const operated: Feeder = async (place) => {
   };
   await keepFed(place, async () => {
     await Promise.all(Array.from({ length: GROUP }, (_, turn) => one(turn)));
+  });
+};
+
+/** Cancelled tasks that one operation after the other retries; its steps are made by whichever scheduler comes first. */
+export const bulk: Feeder = async (place) => {
+  const { client } = place.house;
+  await keepFed(place, async () => {
+    const { items } = await client.submitBatch(
+      Array.from({ length: GROUP }, () => ({ name: 'counted.echo', queue: place.queue, delayMs: MINUTE_MS })),
+    );
+    const ids = items.map((item) => item.task?.id ?? 'refused');
+    await Promise.all(ids.map((id) => client.cancel(id)));
+    for (const id of ids) place.promise(id);
+    const order = { action: 'retry', filter: { queue: place.queue, state: 'cancelled' }, reason: 'again', ratePerSecond: 100 };
+    const started = await client.request<{ id: string }>('POST', '/api/bulk', { body: order });
+    const isOver = async (): Promise<boolean> =>
+      (await client.request<{ state: string }>('GET', `/api/bulk/${started.body.id}`)).body.state === 'finished';
+    await until(isOver, { deadlineMs: MINUTE_MS, what: 'an operation to be finished' });
   });
 };
 

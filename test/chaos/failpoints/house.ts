@@ -37,6 +37,7 @@ const COMMON: Readonly<Record<string, string>> = {
   SCHEDULER_EXPIRE_MS: '1000',
   SCHEDULER_SWEEP_MS: '800',
   SCHEDULER_RECONCILE_MS: '1000',
+  SCHEDULER_BULK_MS: '2000',
 };
 
 /** The worker that stays up must not lose its lease on a machine that is busy killing others: its tasks would count as theirs. */

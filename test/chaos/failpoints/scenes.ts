@@ -5,7 +5,7 @@
 import { sql } from '@app/database';
 import { pause, type FailpointName } from '@app/lifecycle';
 import type { App } from '../../support/process.js';
-import { abandoned, aged, keyed, operated, phantoms, silent, tasks, type Feeder } from './feed.js';
+import { abandoned, aged, bulk, keyed, operated, phantoms, silent, tasks, type Feeder } from './feed.js';
 import type { Place } from './place.js';
 
 export interface Scene {
@@ -38,6 +38,7 @@ const QUICK_SCHEDULER = {
   SCHEDULER_SWEEP_MS: '200',
   SCHEDULER_RECONCILE_MS: '200',
   SCHEDULER_PRUNE_MS: '1000',
+  SCHEDULER_BULK_MS: '100',
 };
 
 const api = (feed: Feeder): Scene => ({ role: 'api', env: {}, feed, passes: 4, lost: 0, again: 0, failures: 0 });
@@ -110,6 +111,8 @@ export const SCENES: Readonly<Record<FailpointName, Scene>> = {
   'expire.committed': scheduler(tasks({ name: 'counted.echo', delayMs: 60_000, deadlineMs: 200 }, 'failed')),
   'reconcile.found': scheduler(silent('lost'), 2),
   'reconcile.offered': scheduler(silent('lost'), 2),
+  'bulk.locked': scheduler(bulk),
+  'bulk.committed': scheduler(bulk),
   'tidy.claimed': scheduler(abandoned, 1),
   'prune.selected': scheduler(aged, 1),
   'prune.locked': scheduler(aged, 1),

@@ -36,6 +36,7 @@ CREATE TABLE `bulk_operations` (
   `examined` bigint NOT NULL DEFAULT '0',
   `done` bigint NOT NULL DEFAULT '0',
   `skipped` bigint NOT NULL DEFAULT '0',
+  `refusals` tinyint NOT NULL DEFAULT '0',
   `next_at` bigint NOT NULL,
   `requested_by` varchar(255) NOT NULL,
   `reason` varchar(500) NOT NULL,

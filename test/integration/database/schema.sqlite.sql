@@ -37,6 +37,7 @@ CREATE TABLE "bulk_operations" (
   "examined" integer DEFAULT 0 NOT NULL,
   "done" integer DEFAULT 0 NOT NULL,
   "skipped" integer DEFAULT 0 NOT NULL,
+  "refusals" integer DEFAULT 0 NOT NULL,
   "next_at" integer NOT NULL,
   "requested_by" text NOT NULL,
   "reason" text NOT NULL,

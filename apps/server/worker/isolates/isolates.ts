@@ -9,6 +9,7 @@ import { Shutdown } from '@app/lifecycle';
 import { Logger, runWithContext } from '@app/telemetry';
 import type { Desk, Inheritance } from '../desk.js';
 import type { Held } from '../held.js';
+import { FROZEN_SHARE } from '../parent-watch.js';
 import type { Isolate, IsolateSpec } from './isolate.js';
 import { IsolatePool } from './isolate-pool.js';
 import { IsolatedRun } from './isolated-run.js';
@@ -18,8 +19,6 @@ import { ThreadIsolate } from './thread-isolate.js';
 const STARTS_MIN = 2;
 /** The worker answers each question within the time of a statement; its messages need some of their own. */
 const DESK_MARGIN_MS = 2_000;
-/** A worker that stands still has sent its last heartbeat up to a fifth of a lease before. */
-const FROZEN_SHARE = 0.6;
 /** A lease without a heartbeat is in doubt when a fifth of it is left. */
 const DOUBT_GRACE_SHARE = 0.1;
 const NOBODY = { requestId: undefined, taskId: undefined, attempt: undefined, tenant: undefined, handler: undefined };

@@ -80,6 +80,7 @@ function tables(t: DdlWords): TableDefinition[] {
         ['examined', zero(t.time)],
         ['done', zero(t.time)],
         ['skipped', zero(t.time)],
+        ['refusals', zero(t.small)],
         ['next_at', t.time],
         ['requested_by', t.word(255)],
         ['reason', t.word(500)],

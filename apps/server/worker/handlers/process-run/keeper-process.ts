@@ -1,8 +1,10 @@
 /**
  * The process that keeps the programs of one worker: it starts them, stops them, and reads what they write. It ends with the
  * worker, however the worker ends: the channel between the two breaks, and everything that runs is killed at once, long before
- * the lease is over and the tasks run again elsewhere. It outlives signals that are meant for the worker, which it has to.
+ * the lease is over and the tasks run again elsewhere. A worker that stands still breaks no channel; its state is looked at, and it is
+ * given up before its lease is. The keeper outlives signals that are meant for the worker, which it has to.
  */
+import { LOOK_EVERY_MS, ParentWatch } from '../../parent-watch.js';
 import type { FromKeeper, ToKeeper } from './messages.js';
 import { Program } from './program.js';
 
@@ -43,6 +45,14 @@ process.on('message', (message: ToKeeper) => {
   else programs.get(message.run)?.stop();
 });
 
-process.on('disconnect', () => {
+function end(): void {
+  clearInterval(looking);
   void Promise.allSettled([...programs.values()].map((program) => program.kill())).then(() => process.exit(0));
-});
+}
+
+const worker = new ParentWatch(process.ppid, Number(process.argv[2]));
+const looking = setInterval(() => {
+  if (worker.isOver()) end();
+}, LOOK_EVERY_MS);
+
+process.on('disconnect', end);

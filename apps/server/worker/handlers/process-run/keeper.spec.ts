@@ -39,14 +39,14 @@ describe('Keeper', () => {
     ['its own program cannot be found', failedFork('ENOENT', true)],
   ])('refuses what waits where %s, and starts with the next program', async (_, fail) => {
     const forks: (() => ChildProcess)[] = [fail, goodFork];
-    const keeper = new Keeper(() => (forks.length > 1 ? forks.shift()! : forks[0]!)());
+    const keeper = new Keeper(1_000, () => (forks.length > 1 ? forks.shift()! : forks[0]!)());
     const runs = await Promise.allSettled([keeper.run(ORDER, never)]);
     expect(runs).toEqual([{ status: 'rejected', reason: expect.objectContaining({ code: 'process-not-started', retryable: true }) }]);
     expect(await keeper.run(ORDER, never)).toEqual(END);
   });
 
   it('refuses all that wait for the same start', async () => {
-    const keeper = new Keeper(failedFork('EMFILE', false));
+    const keeper = new Keeper(1_000, failedFork('EMFILE', false));
     const stop = new AbortController();
     const runs = [keeper.run(ORDER, stop.signal), keeper.run(ORDER, never)];
     stop.abort();

@@ -30,7 +30,11 @@ export class Keeper {
   /** What the keeper says is heard outside of any attempt, or it would be taken for the doing of the first one. */
   private readonly outside = new AsyncResource('Keeper');
 
-  constructor(private readonly forkKeeper: Fork = fork) {}
+  /** `frozenMs`: how long the worker may stand still before its programs are killed. */
+  constructor(
+    private readonly frozenMs: number,
+    private readonly forkKeeper: Fork = fork,
+  ) {}
 
   /**
    * Resolves when nothing of the program runs any more. An abort stops it; it resolves then as well.
@@ -73,7 +77,7 @@ export class Keeper {
 
   private start(): ChildProcess {
     // Away from the worker's own group and environment; its standard error is the worker's, for what should never happen.
-    const child = this.forkKeeper(new URL('./keeper-process.js', import.meta.url), [], {
+    const child = this.forkKeeper(new URL('./keeper-process.js', import.meta.url), [String(this.frozenMs)], {
       detached: true,
       env: {},
       execArgv: [],

@@ -7,6 +7,7 @@ import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { sep } from 'node:path';
 import { defineHandler, PermanentError, RetryableError, type HandlerDefinition, type TaskContext } from '@app/handlers';
+import { FROZEN_SHARE } from '../../parent-watch.js';
 import { Keeper, NotStarted } from './keeper.js';
 import type { ProgramEnd, ProgramOrder } from './messages.js';
 import { readRequest, type Allowance, type ProcessRequest } from './request.js';
@@ -31,7 +32,10 @@ const LEASE_SHARE = 0.1;
 const MESSAGE_TAIL_MAX = 1_500;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export function processRun(options: ProcessRunOptions, keeper: Pick<Keeper, 'run'> = new Keeper()): HandlerDefinition {
+export function processRun(
+  options: ProcessRunOptions,
+  keeper: Pick<Keeper, 'run'> = new Keeper(Math.round(options.leaseMs * FROZEN_SHARE)),
+): HandlerDefinition {
   return defineHandler({
     name: 'process.run',
     run: async (payload, context) => {
