@@ -1,0 +1,145 @@
+/**
+ * The only way by which this service sends requests to places that its users name. Three checks stand before every one: the URL as
+ * the parser reads it, the address where the host is one, and every address that the name leads to. Whatever the other side does
+ * (nothing, slowly, without end, a redirect to the inside), the request ends in time and in a typed error.
+ */
+import { readFileSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
+import { InvalidConfiguration } from '@app/errors';
+import { admit, type Gate } from './admit.js';
+import { exchange, type OutboundAnswer } from './exchange.js';
+import { OutboundFailed } from './outbound-errors.js';
+import type { OwnHosts } from './own-hosts.js';
+import { Policy, type OutboundSettings } from './policy.js';
+import { readHeaders } from './read-headers.js';
+import { readTarget } from './read-target.js';
+import { resolveName, type ResolveName } from './resolve-name.js';
+
+export type OutboundMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+export interface OutboundRequest {
+  /** As the user wrote it. */
+  readonly url: string;
+  readonly method: OutboundMethod;
+  /** A user's: only names of the allow-list, only printable values. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The program's own, under any name; they win over the user's. Not for anything that a user has written. */
+  readonly ownHeaders?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+  /** For the whole of it, at most `OUTBOUND_TIMEOUT_MAX_MS`. */
+  readonly timeoutMs: number;
+  /** Of the body, at most `OUTBOUND_RESPONSE_MAX_BYTES`. */
+  readonly maxResponseBytes: number;
+  /** Ends the request; it then rejects with the reason of the abort. */
+  readonly signal?: AbortSignal;
+}
+
+export class OutboundClient {
+  private readonly gate: Gate;
+  private readonly moreHeaders: ReadonlySet<string>;
+  private readonly authorities: readonly string[] | undefined;
+
+  /** @throws InvalidConfiguration where `OUTBOUND_CA_FILE` cannot be read. */
+  constructor(
+    private readonly settings: OutboundSettings,
+    own: OwnHosts,
+    resolve: ResolveName = resolveName,
+  ) {
+    this.gate = { policy: new Policy(settings), own, resolve };
+    this.moreHeaders = new Set(settings.outboundHeaders);
+    this.authorities = authoritiesOf(settings.outboundCaFile);
+  }
+
+  /**
+   * The answer, whatever its status, unless that is a redirect.
+   * @throws OutboundRefused where the request may not be made; nothing was sent
+   * @throws OutboundFailed where it was allowed and brought no answer
+   */
+  async request(request: OutboundRequest): Promise<OutboundAnswer> {
+    request.signal?.throwIfAborted();
+    const target = readTarget(request.url, this.gate.policy);
+    const headers = readHeaders(request.headers ?? {}, this.moreHeaders, request.ownHeaders ?? {});
+    const limits = new Limits(request, this.settings);
+    try {
+      const addresses = await limits.bind(admit(target, this.gate, limits.signal));
+      return await exchange({
+        target,
+        method: request.method,
+        headers,
+        body: request.body === undefined ? null : Buffer.from(request.body),
+        maxResponseBytes: Math.min(request.maxResponseBytes, this.settings.outboundResponseMaxBytes),
+        addresses,
+        authorities: this.authorities,
+        signal: limits.signal,
+        onHeaders: limits.headersAreHere,
+      });
+    } catch (error) {
+      limits.signal.throwIfAborted();
+      throw error;
+    } finally {
+      limits.end();
+    }
+  }
+}
+
+/** What ends a request early: its two deadlines, and whoever asked for it. */
+class Limits {
+  private readonly controller = new AbortController();
+  readonly signal = this.controller.signal;
+  private readonly total: NodeJS.Timeout;
+  private readonly first: NodeJS.Timeout;
+
+  constructor(
+    private readonly request: OutboundRequest,
+    settings: OutboundSettings,
+  ) {
+    const expire = (): void => {
+      this.controller.abort(new OutboundFailed('timeout'));
+    };
+    this.total = setTimeout(expire, Math.min(request.timeoutMs, settings.outboundTimeoutMaxMs));
+    this.first = setTimeout(expire, settings.outboundConnectTimeoutMs);
+    request.signal?.addEventListener('abort', this.callOff, { once: true });
+  }
+
+  readonly headersAreHere = (): void => {
+    clearTimeout(this.first);
+  };
+
+  /** Rejects when the signal fires, also where the work does not look at it. */
+  async bind<T>(work: Promise<T>): Promise<T> {
+    return await Promise.race([
+      work,
+      new Promise<never>((_resolve, reject) => {
+        this.signal.addEventListener(
+          'abort',
+          () => {
+            reject(this.signal.reason as Error);
+          },
+          { once: true },
+        );
+      }),
+    ]);
+  }
+
+  end(): void {
+    clearTimeout(this.total);
+    clearTimeout(this.first);
+    this.request.signal?.removeEventListener('abort', this.callOff);
+  }
+
+  private readonly callOff = (): void => {
+    this.controller.abort(this.request.signal?.reason);
+  };
+}
+
+/** The public ones and the operator's. */
+function authoritiesOf(file: string | null): readonly string[] | undefined {
+  if (file === null) return undefined;
+  try {
+    const pem = readFileSync(file, 'utf8');
+    if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw new Error('There is no certificate in the file.');
+    return [...rootCertificates, pem];
+  } catch {
+    throw new InvalidConfiguration(['OUTBOUND_CA_FILE must be a readable file of certificates in PEM form.']);
+  }
+}
