@@ -3,10 +3,10 @@
  * request is, because which of them would be used is for the other side's name servers to play with. The connection is then made to
  * the addresses that were checked and to no others, so that a name which leads elsewhere a moment later changes nothing.
  */
-import { OutboundFailed } from './outbound-errors.js';
+import { OutboundFailed, UrlNotAllowed } from './outbound-errors.js';
 import type { OwnHosts } from './own-hosts.js';
 import type { Policy } from './policy.js';
-import { refused, type Target } from './read-target.js';
+import type { Target } from './read-target.js';
 import type { ResolveName } from './resolve-name.js';
 
 export interface Gate {
@@ -17,14 +17,14 @@ export interface Gate {
 
 /**
  * At least one address.
- * @throws OutboundRefused where the URL itself names a host of ours
+ * @throws UrlNotAllowed where the URL itself names a host of ours
  * @throws OutboundFailed `blocked-address`, or `connection-failed` where the name has no addresses
  */
 export async function admit(target: Target, gate: Gate, signal: AbortSignal): Promise<readonly string[]> {
   const { policy, own, resolve } = gate;
   const { host, port, isAddress } = target;
   if (own.hasName(host) && (own.ports.has(port) || !isListed(target, host, policy))) {
-    throw refused('names a host that may not be reached from here');
+    throw new UrlNotAllowed('names a host that may not be reached from here');
   }
   const addresses = isAddress ? [host] : await lookUp(host, resolve, signal);
   const ours = await own.addresses();

@@ -15,6 +15,8 @@ import { readHeaders } from './read-headers.js';
 import { readTarget } from './read-target.js';
 import { resolveName, type ResolveName } from './resolve-name.js';
 
+const USER_AGENT = 'task-runner-x';
+
 export type OutboundMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface OutboundRequest {
@@ -58,7 +60,7 @@ export class OutboundClient {
   async request(request: OutboundRequest): Promise<OutboundAnswer> {
     request.signal?.throwIfAborted();
     const target = readTarget(request.url, this.gate.policy);
-    const headers = readHeaders(request.headers ?? {}, this.moreHeaders, request.ownHeaders ?? {});
+    const headers = readHeaders(request.headers ?? {}, this.moreHeaders, { 'user-agent': USER_AGENT, ...request.ownHeaders });
     const limits = new Limits(request, this.settings);
     try {
       const addresses = await limits.bind(admit(target, this.gate, limits.signal));

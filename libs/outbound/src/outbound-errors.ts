@@ -4,10 +4,22 @@
  */
 import { TaskRunnerError } from '@app/errors';
 
-/** The request may not be made as it stands; nothing was sent and no name was looked up. `pointer` is the part that is at fault. */
-export class OutboundRefused extends TaskRunnerError {
-  constructor(code: 'url-not-allowed' | 'header-not-allowed', pointer: string, message: string) {
-    super('invalid', code, message, { fields: [{ pointer, code, message }] });
+/** The request may not be made as it stands; nothing was sent. `fields` says which part is at fault. */
+export abstract class OutboundRefused extends TaskRunnerError {}
+
+/** The URL is not one that requests may be sent to. `what` completes "The URL …". */
+export class UrlNotAllowed extends OutboundRefused {
+  constructor(what: string) {
+    const message = `The URL ${what}.`;
+    super('invalid', 'url-not-allowed', message, { fields: [{ pointer: '/url', code: 'url-not-allowed', message }] });
+  }
+}
+
+/** A header is not one that users may set. A name is repeated only where it is one that can be shown. */
+export class HeaderNotAllowed extends OutboundRefused {
+  constructor(name: string, message: string) {
+    const pointer = /^[\w-]{1,64}$/.test(name) ? `/headers/${name}` : '/headers';
+    super('invalid', 'header-not-allowed', message, { fields: [{ pointer, code: 'header-not-allowed', message }] });
   }
 }
 
@@ -22,7 +34,7 @@ const MESSAGES: Readonly<Record<OutboundFailure, string>> = {
   redirect: 'The answer is a redirect, and redirects are not followed. Use the address that it leads to.',
   timeout: 'There was no complete answer in time.',
   'response-too-large': 'The answer has more headers or a longer body than may be read.',
-  'blocked-address': 'The name in the URL leads to an address that may not be reached from here.',
+  'blocked-address': 'The host in the URL has an address that may not be reached from here.',
   'tls-untrusted': 'The certificate of the other side is not one to be trusted for this name.',
   'connection-failed': 'There was no connection, or it broke before the answer was complete.',
 };
