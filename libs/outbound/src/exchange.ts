@@ -121,9 +121,12 @@ function headersOf({ headers }: http.IncomingMessage): ReadonlyMap<string, strin
 
 function failureOf(error: unknown, { socket }: http.ClientRequest): OutboundFailed {
   if (error instanceof OutboundFailed) return error;
-  const code = error instanceof Error && 'code' in error ? error.code : null;
-  if (code === 'HPE_HEADER_OVERFLOW') return new OutboundFailed('response-too-large', error);
+  if (codeOf(error) === 'HPE_HEADER_OVERFLOW') return new OutboundFailed('response-too-large', error);
   // Set only where the certificate was looked at and did not do; a text, whatever its type says.
   const verdict: unknown = socket instanceof TLSSocket ? socket.authorizationError : null;
-  return new OutboundFailed(typeof verdict === 'string' || verdict instanceof Error ? 'tls-untrusted' : 'connection-failed', error);
+  return new OutboundFailed(typeof verdict === 'string' ? 'tls-untrusted' : 'connection-failed', error);
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
 }

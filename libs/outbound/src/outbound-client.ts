@@ -3,6 +3,7 @@
  * the parser reads it, the address where the host is one, and every address that the name leads to. Whatever the other side does
  * (nothing, slowly, without end, a redirect to the inside), the request ends in time and in a typed error.
  */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { InvalidConfiguration } from '@app/errors';
@@ -15,6 +16,7 @@ import { readHeaders } from './read-headers.js';
 import { readTarget } from './read-target.js';
 import { resolveName, type ResolveName } from './resolve-name.js';
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const USER_AGENT = 'task-runner-x';
 
 export type OutboundMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -134,14 +136,15 @@ class Limits {
   };
 }
 
-/** The public ones and the operator's. */
+/** The public ones and the operator's. A certificate that cannot be read is found out now, not at the first request. */
 function authoritiesOf(file: string | null): readonly string[] | undefined {
   if (file === null) return undefined;
   try {
-    const pem = readFileSync(file, 'utf8');
-    if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw new Error('There is no certificate in the file.');
-    return [...rootCertificates, pem];
+    const blocks = readFileSync(file, 'utf8').match(CERTIFICATE) ?? [];
+    const own = blocks.map((block) => new X509Certificate(block).toString());
+    if (own.length > 0) return [...rootCertificates, ...own];
   } catch {
-    throw new InvalidConfiguration(['OUTBOUND_CA_FILE must be a readable file of certificates in PEM form.']);
+    // What was wrong would repeat a path, or what is in the file.
   }
+  throw new InvalidConfiguration(['OUTBOUND_CA_FILE must be a readable file of certificates in PEM form.']);
 }

@@ -38,13 +38,13 @@ export function failureOfRequest(error: unknown): unknown {
   return FINAL.has(code) ? new PermanentError(message, { code }) : new RetryableError({ message, code });
 }
 
-/** `Retry-After` in seconds or as a date, at most a day; undefined where it says nothing that can be followed. */
+/**
+ * `Retry-After` in seconds or as a date, at most a day; undefined where it says nothing that can be followed. Zero is such a nothing: the
+ * task's own pause is there so that a server in trouble is not asked again at once.
+ */
 function pauseOf(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
-  const ms = /^\d{1,10}$/.test(value)
-    ? Number(value) * 1_000
-    : /^[A-Z][a-z]{2}, .* GMT$/.test(value)
-      ? Date.parse(value) - now
-      : Number.NaN;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), RETRY_AFTER_MS_MAX);
+  const date = /^[A-Z][a-z]{2}, [A-Za-z0-9: ]{1,30} GMT$/.test(value) ? Date.parse(value) - now : Number.NaN;
+  const ms = /^\d{1,10}$/.test(value) ? Number(value) * 1_000 : date;
+  return ms > 0 ? Math.min(ms, RETRY_AFTER_MS_MAX) : undefined;
 }
