@@ -56,16 +56,6 @@ describe('the certificate of the other side', () => {
     expect(server.seen).toEqual([]);
   });
 
-  it('is not believed because of the environment', async () => {
-    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
-    try {
-      const { answer } = await ask({ trusted: false });
-      await expect(answer).rejects.toMatchObject({ reason: 'tls-untrusted' });
-    } finally {
-      delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
-    }
-  });
-
   it('is needed: a server without TLS has no connection', async () => {
     const server = await HookServer.http('127.0.0.2');
     servers.push(server);

@@ -76,20 +76,6 @@ describe('a request that is allowed', () => {
     }
   });
 
-  it('is not sent through a proxy of the environment', async () => {
-    const proxy = await HookServer.raw('127.0.0.2');
-    const names = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'all_proxy', 'NODE_USE_ENV_PROXY'];
-    try {
-      for (const name of names) process.env[name] = name === 'NODE_USE_ENV_PROXY' ? '1' : `http://127.0.0.2:${proxy.port}`;
-      await answering((_request, response) => response.end('ok'));
-      expect(await ask()).toMatchObject({ status: 200 });
-      expect(proxy.connections).toBe(0);
-    } finally {
-      for (const name of names) Reflect.deleteProperty(process.env, name);
-      await proxy.close();
-    }
-  });
-
   it.each([
     [300, 'http://127.0.0.2/'],
     [301, 'http://169.254.169.254/'],

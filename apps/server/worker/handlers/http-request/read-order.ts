@@ -30,7 +30,7 @@ export function readOrder(payload: unknown, responseBytesMax: number): HttpOrder
   return {
     url,
     method,
-    headers: headersOf(payload['headers'] ?? {}),
+    headers: headersOf(payload['headers']),
     body: bodyOf(payload['body'], method),
     expected: statusesOf(payload['expectStatus']),
     maxResponseBytes: sizeOf(payload['maxResponseBytes'], responseBytesMax),
@@ -45,6 +45,7 @@ function methodOf(value: unknown): OutboundMethod {
 }
 
 function headersOf(value: unknown): Record<string, string> {
+  if (value === undefined) return {};
   if (!isRecord(value)) throw invalid('needs an object of texts in "headers"');
   const entries = Object.entries(value);
   const texts = entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string');
