@@ -6,7 +6,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { TLSSocket, type SecureContext } from 'node:tls';
 import { OutboundFailed } from './outbound-errors.js';
 import type { Target } from './read-target.js';
 
@@ -29,8 +29,8 @@ export interface Exchange {
   readonly maxResponseBytes: number;
   /** The only addresses to connect to. */
   readonly addresses: readonly string[];
-  /** Certificates of authorities; undefined: the public ones. */
-  readonly authorities: readonly string[] | undefined;
+  /** Which authorities are trusted, and from which version of TLS on. */
+  readonly trust: SecureContext;
   /** Ends the exchange, whatever it is at. */
   readonly signal: AbortSignal;
   /** Called when all headers of the answer are here. */
@@ -40,7 +40,8 @@ export interface Exchange {
 /** @throws OutboundFailed, or whatever the signal's reason makes of it: after an abort the error is not to be relied on. */
 export async function exchange(order: Exchange): Promise<OutboundAnswer> {
   const isSecure = order.target.url.protocol === 'https:';
-  const agent = isSecure ? new https.Agent({ keepAlive: false, maxCachedSessions: 0 }) : new http.Agent({ keepAlive: false });
+  const secured = { keepAlive: false, maxCachedSessions: 0, secureContext: order.trust };
+  const agent = isSecure ? new https.Agent(secured) : new http.Agent({ keepAlive: false });
   const request = (isSecure ? https : http).request({ ...optionsOf(order), agent });
   try {
     const response = await send(request, order.body);
@@ -54,7 +55,7 @@ export async function exchange(order: Exchange): Promise<OutboundAnswer> {
   }
 }
 
-function optionsOf({ target, method, headers, body, addresses, authorities, signal }: Exchange): https.RequestOptions {
+function optionsOf({ target, method, headers, body, addresses, signal }: Exchange): https.RequestOptions {
   const { url, host, port } = target;
   return {
     host,
@@ -66,11 +67,9 @@ function optionsOf({ target, method, headers, body, addresses, authorities, sign
     signal,
     maxHeaderSize: HEADER_BYTES_MAX,
     insecureHTTPParser: false,
-    // Said again although they are the defaults: an environment variable could turn the first one off.
+    // Said again although it is the default: an environment variable could turn it off.
     rejectUnauthorized: true,
-    minVersion: 'TLSv1.2',
     servername: isIP(host) === 0 ? host : '',
-    ...(authorities === undefined ? {} : { ca: [...authorities] }),
   };
 }
 

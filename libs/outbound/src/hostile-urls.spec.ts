@@ -159,6 +159,19 @@ describe('a hostile URL', () => {
     await listener.close();
   });
 
+  it.each([
+    ['http://user:pw@hooks.example.com/', 'user name or password'],
+    ['http://hooks.example.com/#part', 'fragment'],
+    ['http://hooks.example.com:22/', 'port'],
+    ['http://ex%61mple.com/', 'usual form'],
+    ['http://a b.example.com/', 'percent-encode'],
+    ['ftp://hooks.example.com/', 'https://'],
+    ['https:hooks.example.com', 'https://'],
+    ['https://localhost/', 'may not be reached'],
+  ])('is told apart, so that its user knows what to write: %s', async (url, words) => {
+    await expect(client.request({ url, method: 'GET', timeoutMs: 2_000, maxResponseBytes: 100 })).rejects.toThrow(words);
+  });
+
   it('has at least 160 forms', () => {
     expect(new Set(TABLE.map(([, url]) => url)).size).toBeGreaterThanOrEqual(160);
   });

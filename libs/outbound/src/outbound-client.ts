@@ -5,7 +5,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { InvalidConfiguration } from '@app/errors';
 import { admit, type Gate } from './admit.js';
 import { exchange, type OutboundAnswer } from './exchange.js';
@@ -41,7 +41,7 @@ export interface OutboundRequest {
 export class OutboundClient {
   private readonly gate: Gate;
   private readonly moreHeaders: ReadonlySet<string>;
-  private readonly authorities: readonly string[] | undefined;
+  private readonly trust: SecureContext;
 
   /** @throws InvalidConfiguration where `OUTBOUND_CA_FILE` cannot be read. */
   constructor(
@@ -51,7 +51,7 @@ export class OutboundClient {
   ) {
     this.gate = { policy: new Policy(settings), own, resolve };
     this.moreHeaders = new Set(settings.outboundHeaders);
-    this.authorities = authoritiesOf(settings.outboundCaFile);
+    this.trust = trustOf(settings.outboundCaFile);
   }
 
   /**
@@ -73,7 +73,7 @@ export class OutboundClient {
         body: request.body === undefined ? null : Buffer.from(request.body),
         maxResponseBytes: Math.min(request.maxResponseBytes, this.settings.outboundResponseMaxBytes),
         addresses,
-        authorities: this.authorities,
+        trust: this.trust,
         signal: limits.signal,
         onHeaders: limits.headersAreHere,
       });
@@ -136,13 +136,13 @@ class Limits {
   };
 }
 
-/** The public ones and the operator's. A certificate that cannot be read is found out now, not at the first request. */
-function authoritiesOf(file: string | null): readonly string[] | undefined {
-  if (file === null) return undefined;
+/** The public authorities and the operator's, read once because that takes 20 ms. A certificate that cannot be read is found out now, not at the first request. */
+function trustOf(file: string | null): SecureContext {
+  if (file === null) return createSecureContext({ minVersion: 'TLSv1.2' });
   try {
     const blocks = readFileSync(file, 'utf8').match(CERTIFICATE) ?? [];
     const own = blocks.map((block) => new X509Certificate(block).toString());
-    if (own.length > 0) return [...rootCertificates, ...own];
+    if (own.length > 0) return createSecureContext({ minVersion: 'TLSv1.2', ca: [...rootCertificates, ...own] });
   } catch {
     // What was wrong would repeat a path, or what is in the file.
   }
