@@ -93,6 +93,8 @@ describe('the rule about', () => {
     ['libs/queue/src/x.ts', '@nestjs/typeorm'],
     ['libs/tasks/src/x.ts', 'ioredis'],
     ['libs/tasks/src/x.ts', 'mysql2/promise'],
+    ['libs/auth/src/x.ts', 'node:https'],
+    ['apps/server/worker/x.ts', 'undici'],
   ])('guarded packages stops %s from importing %s', (path, name) => {
     expect(found(guardedPackages, { [path]: `import '${name}';` })).toEqual([expect.stringContaining(`${path} imports ${name}`)]);
   });

@@ -9,6 +9,7 @@ import { Drawer } from './drawer.js';
 import { Executor } from './executor.js';
 import { HandlersModule } from './handlers.module.js';
 import { builtinHandlers } from './handlers/builtin-handlers.js';
+import { HttpRequest } from './handlers/http-request/http-request.js';
 import { Intake } from './intake.js';
 import { Isolates } from './isolates/isolates.js';
 import { Lease } from './lease.js';
@@ -43,6 +44,7 @@ export class WorkerModule {
         Containment,
         Watch,
         WorkerService,
+        ...(config.httpRequest ? [HttpRequest] : []),
       ],
     };
   }

@@ -20,6 +20,11 @@ export const GATES: readonly Gate[] = [
     advice: 'belongs to libs/database: use its Database',
   },
   { packages: /^ioredis($|\/)/, keepers: ['libs/queue/'], advice: 'belongs to libs/queue: use its port' },
+  {
+    packages: /^(node:https|https|undici|axios|got|node-fetch)($|\/)/,
+    keepers: ['libs/outbound/'],
+    advice: 'would send requests past the checks of libs/outbound: use its OutboundClient',
+  },
 ];
 
 export function guardedPackages(tree: SourceTree): Finding[] {
