@@ -6,11 +6,19 @@ import { idText, sql } from '@app/database';
 import type { Place } from './place.js';
 import type { Scene } from './scenes.js';
 
+export interface Death {
+  readonly pid: number;
+  /** ms since the epoch. */
+  readonly at: number;
+}
+
 export interface Account {
   /** Submissions that were answered. */
   readonly tasks: number;
   /** Attempts that ended as lost. */
   readonly lostAttempts: number;
+  /** Those among them whose worker was declared lost while it lived: the machine had not let it send a heartbeat in time. */
+  readonly lapsed: number;
   /** Starts of a handler beyond the first of each task that its own failure did not ask for. */
   readonly again: number;
   /** Answered, and not there, or not ended as it must. */
@@ -45,7 +53,7 @@ interface AttemptsRow {
   ends: number;
 }
 
-export async function account(place: Place, scene: Scene, deaths: readonly number[]): Promise<Account> {
+export async function account(place: Place, scene: Scene, deaths: readonly Death[]): Promise<Account> {
   const { house, promised } = place;
   const rows = (await house.database.query(
     sql`SELECT id, state, attempt, failures, crashes, created_at, finished_at FROM tasks WHERE queue = ${place.queue}`,
@@ -60,15 +68,17 @@ export async function account(place: Place, scene: Scene, deaths: readonly numbe
   const again = [...promised.keys()].reduce((sum, id) => sum + Math.max(0, (starts.get(id) ?? 0) - 1 - scene.failures), 0);
   const kept = [...promised].filter(([, ending]) => ending !== 'gone');
   const wrong = [...tasks].flatMap(([id, row]) => wrongWith(id, row, attempts.get(id), scene));
-  if (lostAttempts > scene.lost * deaths.length + place.phantoms)
+  const lapsed = await lapsedOf(place, deaths);
+  if (lostAttempts - lapsed > scene.lost * deaths.length + place.phantoms)
     wrong.push(`${lostAttempts} attempts were lost at ${deaths.length} deaths`);
-  if (again > scene.again * deaths.length) {
+  if (again - lapsed > scene.again * deaths.length) {
     const repeated = [...promised.keys()].filter((id) => (starts.get(id) ?? 0) > 1 + scene.failures);
     wrong.push(`handlers ran ${again} times more at ${deaths.length} deaths: ${await described(place, repeated.slice(0, SHOWN))}`);
   }
   return {
     tasks: place.submissions,
     lostAttempts,
+    lapsed,
     again,
     lost: kept.filter(([id, ending]) => tasks.get(id) === undefined || (isEnded(tasks.get(id)) && tasks.get(id)?.state !== ending)).length,
     stuck: rows.filter((row) => !isEnded(row)).length + (await place.left()),
@@ -76,6 +86,21 @@ export async function account(place: Place, scene: Scene, deaths: readonly numbe
     wrong,
     recovery: recoveryOf(rows, deaths),
   };
+}
+
+/** Lost attempts of workers whose mark was logged before they died. Numbers of processes come again; a worker is older than its death. */
+async function lapsedOf({ house, queue }: Place, deaths: readonly Death[]): Promise<number> {
+  const marks = house.marks();
+  const lost = (await house.database.query(
+    sql`SELECT w.id, w.pid, w.started_at, COUNT(*) AS total FROM attempts a JOIN tasks t ON t.id = a.task_id JOIN workers w ON w.id = a.worker_id WHERE t.queue = ${queue} AND a.outcome = 'lost' GROUP BY w.id, w.pid, w.started_at`,
+  )) as unknown as { id: Buffer; pid: number; started_at: number; total: number }[];
+  return lost
+    .filter(({ id, pid, started_at: startedAt }) => {
+      const death = deaths.find((candidate) => candidate.pid === pid && candidate.at > startedAt);
+      const mark = marks.get(idText(id));
+      return death !== undefined && mark !== undefined && mark < death.at;
+    })
+    .reduce((sum, { total }) => sum + Number(total), 0);
 }
 
 async function described({ house }: Place, ids: readonly string[]): Promise<string> {
@@ -102,9 +127,9 @@ function wrongWith(id: string, row: TaskRow, attempts: AttemptsRow | undefined, 
   return wrong;
 }
 
-function recoveryOf(rows: readonly TaskRow[], deaths: readonly number[]): number[] {
+function recoveryOf(rows: readonly TaskRow[], deaths: readonly Death[]): number[] {
   return deaths
-    .flatMap((at) => {
+    .flatMap(({ at }) => {
       const open = rows.filter((row) => row.created_at <= at && row.finished_at > at);
       return open.length === 0 ? [] : [Math.max(...open.map((row) => row.finished_at - at))];
     })

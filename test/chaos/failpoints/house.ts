@@ -98,6 +98,12 @@ export class House {
     ]);
   }
 
+  /** When which worker was declared lost, in ms since the epoch, by its id: as the scheduler that stays up has logged it. */
+  marks(): ReadonlyMap<string, number> {
+    const lines = this.apps.flatMap((app) => app.logs()).filter(({ msg }) => msg.startsWith('A worker is lost'));
+    return new Map(lines.map(({ workerId, time }) => [String(workerId), Date.parse(String(time))]));
+  }
+
   /** Stores a task that no message will ever ring for: as one that nobody was told of, or as one whose message is lost. */
   async submitSilently(queue: string, name: string, as: 'unrung' | 'lost'): Promise<Buffer> {
     const doorbell = new InProcessDoorbell(as === 'unrung' ? SHUT : OPEN, new SystemClock());

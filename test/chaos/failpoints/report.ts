@@ -13,6 +13,7 @@ const HEAD = [
   'misses',
   'tasks',
   'lost attempts',
+  'lapsed',
   're-executions',
   'lost',
   'stuck',
@@ -28,7 +29,18 @@ function cells(trial: Trial): (string | number)[] {
   const { recovery } = trial;
   return [
     `\`${trial.point}\``,
-    ...[trial.kills, trial.misses, trial.tasks, trial.lostAttempts, trial.again, trial.lost, trial.stuck, trial.double, trial.wrong.length],
+    ...[
+      trial.kills,
+      trial.misses,
+      trial.tasks,
+      trial.lostAttempts,
+      trial.lapsed,
+      trial.again,
+      trial.lost,
+      trial.stuck,
+      trial.double,
+      trial.wrong.length,
+    ],
     ...[seconds(recovery[Math.floor(recovery.length / 2)]), seconds(recovery.at(-1))],
   ];
 }
@@ -44,6 +56,7 @@ export function tableOf(trials: readonly Trial[]): string {
       sum(({ misses }) => misses),
       sum(({ tasks }) => tasks),
       sum(({ lostAttempts }) => lostAttempts),
+      sum(({ lapsed }) => lapsed),
       sum(({ again }) => again),
     ],
     ...[sum(({ lost }) => lost), sum(({ stuck }) => stuck), sum(({ double }) => double), sum(({ wrong }) => wrong.length)],

@@ -6,7 +6,7 @@ import { within } from '../../support/until.js';
 import { pause, type FailpointName } from '@app/lifecycle';
 import type { App } from '../../support/process.js';
 import { Random } from '../random.js';
-import { account, type Account } from './account.js';
+import { account, type Account, type Death } from './account.js';
 import { clientOf, type House } from './house.js';
 import { Place } from './place.js';
 import { SCENES, type Scene } from './scenes.js';
@@ -34,12 +34,13 @@ export async function tryPoint(house: House, point: FailpointName, kills: number
   const feeding = scene.feed(place).catch((error: unknown) => {
     failed = error;
   });
-  const deaths: number[] = [];
+  const deaths: Death[] = [];
   let misses = 0;
   try {
     while (deaths.length < kills && failed === null) {
-      if (await dies(place, scene)) deaths.push(Date.now());
-      else misses += 1;
+      const death = await dies(place, scene);
+      if (death === null) misses += 1;
+      else deaths.push(death);
       if (misses > MISSES_MAX + deaths.length) throw new Error(`${point} is not reached: ${misses} processes did not die there.`);
     }
   } finally {
@@ -52,8 +53,8 @@ export async function tryPoint(house: House, point: FailpointName, kills: number
   return { point, kills: deaths.length, misses, ...(await account(place, scene, deaths)) };
 }
 
-/** One process, from its start to its end; whether it died where it should. */
-async function dies(place: Place, scene: Scene): Promise<boolean> {
+/** One process, from its start to its end; null where it did not die where it should. */
+async function dies(place: Place, scene: Scene): Promise<Death | null> {
   const { point, house, random } = place;
   const app = house.spawn({
     ROLE: scene.role,
@@ -65,7 +66,8 @@ async function dies(place: Place, scene: Scene): Promise<boolean> {
   try {
     if (scene.role === 'api') await listening(place, app);
     const { signal } = await within(app.exited, DEATH_MS, `a process to die at ${point}`);
-    return signal === 'SIGKILL' && app.stderr().includes(`failpoint ${point}: kill`);
+    const at = Date.now();
+    return signal === 'SIGKILL' && app.stderr().includes(`failpoint ${point}: kill`) ? { pid: app.pid, at } : null;
   } catch (error) {
     await app.end();
     const said = app
