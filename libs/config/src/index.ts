@@ -4,3 +4,4 @@ export { isolateEnvironment, readEnvironment } from './environment.js';
 export { loadConfig, type Environment } from './load.js';
 export { ROLES, type Role } from './setting.js';
 export { configurationTable, withConfigurationTable } from './table.js';
+export { plainCredentials } from './transport-rules.js';
