@@ -9,7 +9,7 @@ import { pause } from '@app/lifecycle';
 import { ColdPool } from './cold-pool.js';
 import type { Database } from './database.js';
 import type { Engine } from './dialect.js';
-import { describe, driverErrorOf } from './failures.js';
+import { describe, driverErrorOf, isDenied } from './failures.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { MysqlDatabase } from './mysql-database.js';
 import { createSessionPool, type SessionSettings } from './mysql-pool.js';
@@ -104,7 +104,7 @@ async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
     unsafeCommits: options.unsafeCommits ?? 'refuse',
     onAdvice: options.onAdvice ?? (() => undefined),
   });
-  if (options.createDatabase === true) await ask(server, `CREATE DATABASE IF NOT EXISTS ${mysql.escapeId(server.database)}`, true);
+  if (options.createDatabase === true) await makeDatabase(server);
   const { statementTimeoutMs, lockTimeoutMs, idleTransactionTimeoutMs } = options;
   const session: SessionSettings = { engine, statementTimeoutMs, lockTimeoutMs, idleTransactionTimeoutMs };
   const limits = {
@@ -145,6 +145,15 @@ async function waitForEngine(server: mysql.ConnectionOptions, options: DatabaseO
       options.onWaiting?.(error);
       await pause(RETRY_PAUSE_MS);
     }
+  }
+}
+
+/** Whoever may not make one can still find it made; opening it tells. */
+async function makeDatabase(server: mysql.ConnectionOptions & { database: string }): Promise<void> {
+  try {
+    await ask(server, `CREATE DATABASE IF NOT EXISTS ${mysql.escapeId(server.database)}`, true);
+  } catch (error) {
+    if (!isDenied(error)) throw describe(error);
   }
 }
 
