@@ -62,7 +62,7 @@ export class BoundedAdapter extends ExpressAdapter {
         requireHostHeader: true,
         insecureHTTPParser: false,
       },
-      this.getInstance(),
+      this.getInstance<Express>(),
     );
     server.timeout = limits.stalledMs;
     // Node.js drops lines above its count without a word; one more than may be shows that there were too many.

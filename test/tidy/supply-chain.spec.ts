@@ -63,18 +63,19 @@ describe('the rules find', () => {
   ])('%s', (_what, wrong, words) => {
     const fine = { version: '1.0.0', resolved: 'https://registry.npmjs.org/a/-/a-1.0.0.tgz', integrity: 'sha512-x', license: 'MIT' };
     expect(lockedPackages({ 'node_modules/a': fine })).toEqual([]);
-    expect(asLines(lockedPackages({ 'node_modules/a': { ...fine, ...wrong } as LockedPackages[string] })).join()).toContain(words);
+    expect(asLines(lockedPackages({ 'node_modules/a': { ...fine, ...wrong } })).join()).toContain(words);
   });
 
   it.each([
-    `const key = 'AK${'IA'}ABCDEFGHIJKLMNOP';`,
-    `token: gh${'p_'}${'a1B2'.repeat(9)}`,
-    `-----BEGIN ${'PRIVATE KEY'}-----\n${'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC'.repeat(3)}`,
-    `const password = '${'q8Zr2'}Lw9Xv4Kt7Bn1Mc5P';`,
-    `{"secret": "${'Jk3f9'}QwLz7Yx2Vb8Nm4TrHd"}`,
-    `Bearer ${'eyJ'}hbGciOiJIUzI1NiJ9.${'eyJ'}zdWIiOiJ0ZXN0ZXIifQ.${'c2lnbmF0dXJl'.repeat(4)}`,
-  ])('a secret: %#', (text) => {
-    expect(secrets(treeOf({ 'docs/a.md': text }))).toHaveLength(1);
+    ['const key = "AK', 'IAABCDEFGHIJKLMNOP"'],
+    ['token: gh', `p_${'a1B2'.repeat(9)}`],
+    ['-----BEGIN PRIV', `ATE KEY-----\n${'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC'.repeat(3)}`],
+    ['const password = "q8Zr2', 'Lw9Xv4Kt7Bn1Mc5P"'],
+    ['{"secret": "Jk3f9', 'QwLz7Yx2Vb8Nm4TrHd"}'],
+    ['Bearer ey', `JhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0ZXN0ZXIifQ.${'c2lnbmF0dXJl'.repeat(4)}`],
+  ])('a secret that begins with %s', (...parts) => {
+    // In pieces, or this file would break the rule.
+    expect(secrets(treeOf({ 'docs/a.md': parts.join('') }))).toHaveLength(1);
   });
 
   it.each([

@@ -50,8 +50,8 @@ function verified(tls: RedisTls | undefined): NonNullable<RedisOptions['tls']> {
   return {
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
-    ...(tls?.ca == null ? {} : { ca: tls.ca }),
-    ...(tls?.servername == null ? {} : { servername: tls.servername }),
+    ...(tls === undefined || tls.ca === null ? {} : { ca: tls.ca }),
+    ...(tls === undefined || tls.servername === null ? {} : { servername: tls.servername }),
   };
 }
 
