@@ -40,7 +40,10 @@ describe('Containment', () => {
   it('only tells of one whose attempt is over', () => {
     fail.mockReturnValue(false);
     expect(runWithContext(TASK, () => rejected('late'))).toBe(true);
-    expect(error).toHaveBeenCalledWith({ error: { type: 'string', frames: [] }, attemptEnded: true }, expect.stringContaining('Its attempt was over.'));
+    expect(error).toHaveBeenCalledWith(
+      { error: { type: 'string', frames: [] }, attemptEnded: true },
+      expect.stringContaining('Its attempt was over.'),
+    );
   });
 
   it('leaves what comes from nobody to whoever asked', () => {
