@@ -1,5 +1,5 @@
 /**
- * Lint rules that catch defects: lost promises, unchecked types, forgotten cases. Style is Prettier's. The structure of the
+ * Lint rules that catch defects: lost promises and lost causes, unchecked types, forgotten cases. Style is Prettier's. The structure of the
  * project (imports, sizes, names) is checked by `test/tidy`.
  */
 import { defineConfig, globalIgnores } from 'eslint/config';
@@ -15,6 +15,9 @@ export default defineConfig(
     rules: {
       eqeqeq: 'error',
       'no-console': 'error',
+      // What went wrong below must reach the log: no error is swallowed in silence, and none is replaced without naming it as the cause.
+      'no-empty': 'error',
+      'preserve-caught-error': 'error',
       'prefer-const': 'error',
       'object-shorthand': 'error',
       // An import that only a decorated constructor names must stay a value, or Nest cannot inject it; the rule knows that from

@@ -7,21 +7,18 @@ import type { AddressInfo } from 'node:net';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { Config, loadConfig, readEnvironment } from '@app/config';
+import { Config, loadConfig, plainCredentials, readEnvironment } from '@app/config';
 import { Database } from '@app/database';
 import { TaskRunnerError } from '@app/errors';
 import { armFailpoints, Shutdown } from '@app/lifecycle';
 import { Doorbell } from '@app/queue';
 import { Ringer, TaskSubmitter, TaskSweeper, takeOver, Workers } from '@app/tasks';
-import { createLogger, NestLogger, type Logger } from '@app/telemetry';
+import { createLogger, NestLogger, repeatedWarning, type Logger } from '@app/telemetry';
+import { BoundedAdapter, httpLimits } from './bounded-adapter.js';
 import { ProcessModule } from './process.module.js';
 import { partsOf } from './roles.js';
 import { Stopping } from './stop.js';
 import { welcome } from './welcome.js';
-
-const REQUEST_MS = 75_000;
-const HEADERS_MS = 20_000;
-const KEEP_ALIVE_MS = 10_000;
 
 @Module({})
 class Root {}
@@ -33,6 +30,7 @@ async function start(config: Config, logger: Logger): Promise<void> {
   const imports = [ProcessModule.forRoot(config, logger), ...parts.flatMap(({ modules }) => modules)];
   const app = await NestFactory.create<NestExpressApplication>(
     { module: Root, imports },
+    new BoundedAdapter(httpLimits(config), tellCrowd(logger)),
     { bodyParser: false, logger: new NestLogger(logger), abortOnError: false },
   );
   stopping.attach(app);
@@ -54,11 +52,7 @@ async function start(config: Config, logger: Logger): Promise<void> {
   }
   for (const { configure } of parts) configure?.(app);
   await app.listen(config.port, config.host);
-  const server = app.getHttpServer();
-  server.requestTimeout = REQUEST_MS;
-  server.headersTimeout = HEADERS_MS;
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
-  const { port } = server.address() as AddressInfo;
+  const { port } = app.getHttpServer().address() as AddressInfo;
   const url = `http://localhost:${port}`;
   stopping.started();
   logger.info({ port, url }, 'listening');
@@ -67,6 +61,13 @@ async function start(config: Config, logger: Logger): Promise<void> {
       process.stdout.write(`${line}\n`);
     });
   }
+}
+
+function tellCrowd(logger: Logger): () => void {
+  const warn = repeatedWarning(logger, () => performance.now(), 'A client was turned away: HTTP_MAX_CONNECTIONS are open.');
+  return () => {
+    warn(undefined);
+  };
 }
 
 function fail(error: unknown): never {
@@ -85,6 +86,10 @@ try {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, role: config.role });
   if (config.failpoints.length > 0) {
     logger.warn({ failpoints: config.failpoints }, 'FAILPOINTS ARE ARMED: this process will kill or stop itself on purpose.');
+  }
+  const plain = plainCredentials(config);
+  if (plain.length > 0) {
+    logger.warn({ settings: plain }, 'Passwords go to another machine without TLS; use DATABASE_TLS=verify and rediss://.');
   }
   await start(config, logger);
 } catch (error) {

@@ -4,6 +4,7 @@
  */
 import type { INestApplication } from '@nestjs/common';
 import { issueToken, SCOPES, SigningKey } from '@app/auth';
+import { Config } from '@app/config';
 import { Database } from '@app/database';
 import { Clock, Drain, pause } from '@app/lifecycle';
 import { heartbeatLatency } from '@app/tasks';
@@ -13,6 +14,7 @@ const HEARTBEAT_WAIT_MS = 15_000;
 const LOOK_MS = 100;
 
 export async function welcome(app: INestApplication, url: string, print: (line: string) => void): Promise<void> {
+  const config = app.get(Config, { strict: false });
   const key = app.get(SigningKey, { strict: false });
   if (!key.canSign) return;
   const token = issueToken(key, app.get(Clock, { strict: false }), {
@@ -21,8 +23,9 @@ export async function welcome(app: INestApplication, url: string, print: (line: 
     scopes: [...SCOPES],
     ttlMs: TOKEN_MS,
   });
+  const docs = config.apiDocs === 'off' ? '' : `   Docs  ${url}/docs`;
   print('');
-  print(`  Task Runner X is running.   API  ${url}/api   Docs  ${url}/docs   Health  ${url}/health`);
+  print(`  Task Runner X is running.   API  ${url}/api${docs}   Health  ${url}/health`);
   print('');
   print('  Submit a task and wait for its result (the token is good for 24 hours; `npm run --silent token` makes another):');
   print('');

@@ -86,7 +86,13 @@ onServers('the roles', (backend: Backend) => {
   });
 
   it('serve probes everywhere and the API only where it belongs', async () => {
-    const installation = await Installation.start({ fleet, backend, handlersDir: journal.handlersDir, workers: 1 });
+    const installation = await Installation.start({
+      fleet,
+      backend,
+      handlersDir: journal.handlersDir,
+      workers: 1,
+      env: { API_DOCS: 'on' },
+    });
     const apps = [installation.api, installation.scheduler, ...installation.workers];
     for (const app of apps) {
       const anonymous = new Client(app.url, null);

@@ -47,6 +47,26 @@ describe('docker-compose.yml', () => {
     for (const name of ['mysql', 'redis']) expect(services[name]?.healthcheck?.test).toBeDefined();
   });
 
+  it('lets the roles read and write rows, and only the migration change the schema', () => {
+    const userOf = (name: string): string | undefined => /^mysql:\/\/(\w+):/.exec(services[name]?.environment?.['DATABASE_URL'] ?? '')?.[1];
+    expect(['api', 'worker', 'scheduler'].map(userOf)).toEqual(['taskrunnerx', 'taskrunnerx', 'taskrunnerx']);
+    expect(userOf('migrate')).toBe('migrator');
+    expect(services['mysql']?.environment?.['MYSQL_USER']).toBe('migrator');
+    expect(text.match(/GRANT .*/g)).toEqual([`GRANT SELECT, INSERT, UPDATE, DELETE ON taskrunnerx.* TO 'taskrunnerx'@'%';`]);
+  });
+
+  it('gives the containers no more than they need', () => {
+    for (const name of ['api', 'worker', 'scheduler', 'migrate']) {
+      expect(services[name]).toMatchObject({
+        read_only: true,
+        cap_drop: ['ALL'],
+        security_opt: ['no-new-privileges:true'],
+        pids_limit: expect.any(Number),
+        mem_limit: expect.any(String),
+      });
+    }
+  });
+
   it('gives no secret a default', () => {
     const used = [...text.matchAll(/\$\{([^}]*)\}/g)].map(([, variable]) => variable);
     expect(used.length).toBeGreaterThan(0);
@@ -77,6 +97,12 @@ describe('the Dockerfile', () => {
     const command = JSON.parse(/^CMD (\[.*\])$/m.exec(runtime)?.[1] ?? '[]') as string[];
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     expect(command.join(' ')).toBe(scripts['start:prod']);
+  });
+
+  it('has a first process that reaps orphans and hands signals on', () => {
+    const entry = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(runtime)?.[1] ?? '[]') as string[];
+    expect(entry).toEqual(['/usr/bin/tini', '--']);
+    expect(runtime).toContain('install --yes --no-install-recommends tini ');
   });
 
   it('has a health check that is a program', () => {
@@ -112,6 +138,12 @@ describe('the GitHub workflow', () => {
     const used = jobs.flatMap((job) => job.steps.flatMap((step) => step.uses ?? []));
     expect(used.length).toBeGreaterThan(0);
     expect(used.filter((action) => !/@[0-9a-f]{40}$/.test(action))).toEqual([]);
+  });
+
+  it('asks for known holes and signatures, and keeps a list of what is in it', () => {
+    const audit = workflow.jobs['audit']?.steps.flatMap((step) => step.run ?? []) ?? [];
+    expect(audit).toEqual(expect.arrayContaining(['npm audit --omit=dev --audit-level=high', 'npm audit signatures']));
+    expect(audit.join('\n')).toContain('npm run --silent sbom');
   });
 
   it('runs the one gate on every supported Node and database', () => {

@@ -1,17 +1,20 @@
 /**
- * What surrounds the routes of the api: request ids, the access log, security headers, the documents at `/openapi.json` and
- * `/docs`, and the check that no route was left unguarded. To be called once, before the application listens. The application
+ * What surrounds the routes of the api: request ids, the access log, security headers, what other origins may do, the documents at
+ * `/openapi.json` and `/docs` where they are to be shown, and the check that no route was left unguarded. To be called once, before the application listens. The application
  * must be created with `bodyParser: false`; bodies are read behind the guard.
  */
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
 import type { NextFunction, Request, Response } from 'express';
-import helmet from 'helmet';
+import helmet, { type HelmetOptions } from 'helmet';
 import { assertEveryRouteIsGuarded } from '@app/auth';
+import { Config } from '@app/config';
 import { Clock } from '@app/lifecycle';
 import { Logger } from '@app/telemetry';
 import { buildOpenApiDocument } from './openapi/build-document.js';
 import { accessLog } from './request/access-log.js';
+import { allowOrigins } from './request/cross-origin.js';
+import { headerCount } from './request/header-count.js';
 import { requestId } from './request/request-id.js';
 
 /** Swagger UI styles itself inline; its scripts are files of ours. `upgrade-insecure-requests` would break plain HTTP. */
@@ -31,12 +34,32 @@ const CONTENT_SECURITY_POLICY = {
 /** @throws Error where a route declares neither scopes nor that it is public */
 export function configureApi(app: NestExpressApplication): void {
   assertEveryRouteIsGuarded(app);
+  const config = app.get(Config, { strict: false });
   app.disable('x-powered-by');
   app.set('etag', false);
   app.use(requestId);
   app.use(accessLog(app.get(Logger, { strict: false }), app.get(Clock, { strict: false })));
-  app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY_POLICY }));
+  app.use(helmet(securityHeaders(config)));
+  allowOrigins(app, config.corsOrigins);
+  app.use(headerCount(config.httpMaxHeaders));
   app.use('/api', neverStored);
+  if (showsDocuments(config)) serveDocuments(app);
+}
+
+/** Whoever serves the api through TLS alone says so; told over plain HTTP it would lock browsers out. */
+function securityHeaders({ hstsSeconds }: Config): HelmetOptions {
+  return {
+    contentSecurityPolicy: CONTENT_SECURITY_POLICY,
+    strictTransportSecurity: hstsSeconds > 0 && { maxAge: hstsSeconds, includeSubDomains: false },
+    xFrameOptions: { action: 'deny' },
+  };
+}
+
+function showsDocuments({ apiDocs, embedded }: Config): boolean {
+  return apiDocs === 'on' || (apiDocs === 'auto' && embedded);
+}
+
+function serveDocuments(app: NestExpressApplication): void {
   SwaggerModule.setup('docs', app, () => buildOpenApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { UncaughtEvent } from '@app/lifecycle';
 import { runWithContext } from '@app/telemetry';
 import { Containment } from './containment.js';
+import { handlerError } from './handler-error.js';
 
 const TASK = { taskId: '01890000-0000-7000-8000-000000000000', attempt: 2 };
 
@@ -33,13 +34,16 @@ describe('Containment', () => {
     expect(runWithContext(TASK, () => rejected(thrown))).toBe(true);
     expect(fail).toHaveBeenCalledWith(TASK.taskId, 2, expect.objectContaining({ code: 'floating-rejection', retryable: true }));
     expect(fail.mock.calls[0]?.[2].message).toBe('A promise that nobody awaited was rejected: lost');
-    expect(error).toHaveBeenCalledWith({ err: thrown, attemptEnded: false }, expect.stringContaining('Its attempt fails.'));
+    expect(error).toHaveBeenCalledWith({ error: handlerError(thrown), attemptEnded: false }, expect.stringContaining('Its attempt fails.'));
   });
 
   it('only tells of one whose attempt is over', () => {
     fail.mockReturnValue(false);
     expect(runWithContext(TASK, () => rejected('late'))).toBe(true);
-    expect(error).toHaveBeenCalledWith({ err: 'late', attemptEnded: true }, expect.stringContaining('Its attempt was over.'));
+    expect(error).toHaveBeenCalledWith(
+      { error: { type: 'string', frames: [] }, attemptEnded: true },
+      expect.stringContaining('Its attempt was over.'),
+    );
   });
 
   it('leaves what comes from nobody to whoever asked', () => {

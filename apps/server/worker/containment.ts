@@ -12,6 +12,7 @@ import { describeFailure, RetryableError } from '@app/handlers';
 import { Shutdown, type UncaughtEvent } from '@app/lifecycle';
 import { currentContext, Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
+import { handlerError } from './handler-error.js';
 
 @Injectable()
 export class Containment {
@@ -60,15 +61,18 @@ export class Containment {
   }
 
   /** False where the running code belongs to no task. The line carries the task and the attempt by itself. */
-  private fail(error: Error, err: unknown, line: string): boolean {
+  private fail(error: Error, thrown: unknown, line: string): boolean {
     const { taskId, attempt } = currentContext() ?? {};
     if (taskId === undefined) return false;
     if (attempt === undefined) {
-      this.logger.error({ err, hook: 'onAbandon' }, `${line} It was its onAbandon hook.`);
+      this.logger.error({ error: handlerError(thrown), hook: 'onAbandon' }, `${line} It was its onAbandon hook.`);
       return true;
     }
     const fails = this.executor.fail(taskId, attempt, error);
-    this.logger.error({ err, attemptEnded: !fails }, fails ? `${line} Its attempt fails.` : `${line} Its attempt was over.`);
+    this.logger.error(
+      { error: handlerError(thrown), attemptEnded: !fails },
+      fails ? `${line} Its attempt fails.` : `${line} Its attempt was over.`,
+    );
     return true;
   }
 }

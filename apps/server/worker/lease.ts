@@ -6,7 +6,7 @@
 import { hostname } from 'node:os';
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
-import { Database, idText, Pulse, RowIds } from '@app/database';
+import { Database, databaseTls, idText, Pulse, RowIds } from '@app/database';
 import { HandlerRegistry } from '@app/handlers';
 import { Clock, Drain, failpoint, Loop, Loops, pause, Shutdown } from '@app/lifecycle';
 import { Workers } from '@app/tasks';
@@ -140,7 +140,7 @@ export class Lease {
     }
     this.pulse = new Pulse({
       url: this.config.databaseUrl,
-      tls: this.config.databaseTls,
+      tls: databaseTls(this.config),
       statement,
       everyMs: this.beatMs,
       beatTimeoutMs: this.beatMs,

@@ -4,7 +4,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
-import { Database, MainLoopWatch } from '@app/database';
+import { Database, databaseTls, MainLoopWatch } from '@app/database';
 import { Shutdown } from '@app/lifecycle';
 import { Workers } from '@app/tasks';
 import { RUNNING_CONTEXT } from '@app/telemetry';
@@ -23,14 +23,14 @@ export class Watch {
   ) {}
 
   start(): void {
-    const { role, databaseUrl: url, databaseTls: tls, workerBlockWarnMs: warnMs, workerStallMs: stallMs } = this.config;
+    const { role, databaseUrl: url, workerBlockWarnMs: warnMs, workerStallMs: stallMs } = this.config;
     const embedded = this.database.dialect.engine === 'sqlite';
     this.watch = new MainLoopWatch({
       role,
       warnMs,
       stallMs,
       question: RUNNING_CONTEXT,
-      blame: embedded ? null : { url, tls, statement: this.workers.blame, workerId: () => this.lease.id },
+      blame: embedded ? null : { url, tls: databaseTls(this.config), statement: this.workers.blame, workerId: () => this.lease.id },
       onDeath: () => {
         this.shutdown.request('The thread that watches the main loop is gone.');
       },

@@ -2,22 +2,9 @@
  * The rules that tie settings to each other. A rule is asked only where every setting it names could be read, so that one
  * typing mistake does not bring a second, misleading problem with it.
  */
-import { settingEntries, type SettingField, type SettingValues } from './settings.js';
-
-export interface Rule {
-  readonly needs: readonly SettingField[];
-  /** The problem with these values, or null. */
-  problem(values: SettingValues): string | null;
-}
-
-function usesSqlite(values: SettingValues): boolean {
-  return values.databaseUrl.startsWith('sqlite:');
-}
-
-/** SQLite and no Redis: one process is the whole system. */
-export function isEmbedded(values: SettingValues): boolean {
-  return usesSqlite(values) && values.redisUrls.length === 0;
-}
+import { isEmbedded, usesSqlite, type Rule } from './rule.js';
+import { settingEntries, type SettingValues } from './settings.js';
+import { TRANSPORT_RULES } from './transport-rules.js';
 
 function shortestRetention(values: SettingValues): number {
   const { retentionSucceededMs, retentionFailedMs, retentionCancelledMs, retentionExpiredMs, retentionBulkMs } = values;
@@ -30,6 +17,7 @@ function secretsAmong(names: readonly string[]): string[] {
 }
 
 export const RULES: readonly Rule[] = [
+  ...TRANSPORT_RULES,
   {
     needs: ['failpoints', 'nodeEnv'],
     problem: (values) =>

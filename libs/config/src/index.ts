@@ -5,3 +5,4 @@ export type { HostList, Network } from './host-list.js';
 export { loadConfig, type Environment } from './load.js';
 export { ROLES, type Role } from './setting.js';
 export { configurationTable, withConfigurationTable } from './table.js';
+export { plainCredentials } from './transport-rules.js';

@@ -10,8 +10,14 @@ import { Database } from './database.js';
 import { openDatabase, type DatabaseOptions, type EntityFactory, type OpenDatabase } from './open.js';
 import { RowIds } from './row-id.js';
 import { migrate, Schema } from './schema.js';
+import type { DatabaseTls } from './server-address.js';
 
 const OPEN = Symbol('the open database');
+
+/** How a configuration wants the server of the database verified. */
+export function databaseTls(config: Config): 'off' | DatabaseTls {
+  return config.databaseTls === 'off' ? 'off' : { ca: config.databaseTlsCaFile, servername: config.databaseTlsServername };
+}
 
 /** What a configuration says about the database. */
 export function databaseOptions(config: Config, entities: readonly EntityFactory[], logger: Logger): DatabaseOptions {
@@ -24,10 +30,14 @@ export function databaseOptions(config: Config, entities: readonly EntityFactory
     statementTimeoutMs: config.databaseStatementTimeoutMs,
     lockTimeoutMs: config.databaseLockTimeoutMs,
     idleTransactionTimeoutMs: config.databaseIdleTransactionTimeoutMs,
-    tls: config.databaseTls,
+    tls: databaseTls(config),
     bootTimeoutMs: config.databaseBootTimeoutMs,
+    unsafeCommits: config.databaseUnsafeCommits,
     onWaiting: (err) => {
       logger.warn({ err }, 'The database does not answer yet; trying again.');
+    },
+    onAdvice: (advice) => {
+      logger.warn({ advice }, 'The database is not set up as it should be.');
     },
   };
 }

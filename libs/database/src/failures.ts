@@ -38,6 +38,7 @@ const FULL = [3, 20, 28, 1021, 1026, 1030, 1114];
 const READ_ONLY = new Set([1290, 1792, 1836, 1874]);
 /** No memory, no thread, no connection left, or not for us: blocked, wrong password by now, wrong database, not in the group yet. */
 const REFUSED = [1037, 1038, 1040, 1041, 1045, 1047, 1049, 1129, 1135, 1203, 1226];
+const DENIED = new Set([1044, 1142, 1143]);
 /** It was told to stop, the statement or the server, or the network failed under it. */
 const INTERRUPTED = [1053, 1158, 1159, 1160, 1161, 1317, 1969, 3024, 3168, 3169];
 const AWAY_NUMBERS = new Set([...FULL, ...READ_ONLY, ...REFUSED, ...INTERRUPTED]);
@@ -88,6 +89,11 @@ export function isDisconnect(error: unknown): boolean {
   const { code, errno, fatal, message } = fieldsOf(error);
   if (fatal === true || ENDED_BY_SERVER.has(Number(errno)) || (typeof code === 'string' && DISCONNECTED.has(code))) return true;
   return typeof message === 'string' && /closed state|connection is closed|Connection lost|Pool is closed/i.test(message);
+}
+
+/** The user has no right to do this, to this table or in this database. */
+export function isDenied(error: unknown): boolean {
+  return DENIED.has(Number(fieldsOf(error).errno));
 }
 
 /** The server does not take writes any more; behind the same name there may be one that does. */

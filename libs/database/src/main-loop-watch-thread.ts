@@ -6,6 +6,7 @@ import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import type { MainLoopWatchData } from './main-loop-watch.js';
 import { askMainThread } from './main-thread.js';
+import { serverAddress } from './server-address.js';
 import { Standstill } from './standstill.js';
 
 interface Running {
@@ -96,10 +97,9 @@ async function blame(taskId: string | undefined): Promise<void> {
   if (taskId === undefined || data.blame === null || mysql === null) return;
   const { url, tls, statement } = data.blame;
   const connection = await mysql.createConnection({
-    uri: url,
+    ...serverAddress(url, tls),
     connectTimeout: BLAME_MS / 2,
     timezone: 'Z',
-    ...(tls === 'verify' ? { ssl: { rejectUnauthorized: true } } : {}),
   });
   const values = [Buffer.from(taskId.replaceAll('-', ''), 'hex'), Buffer.from(data.workerId)];
   await connection.query({ sql: statement, values, timeout: BLAME_MS / 2 });

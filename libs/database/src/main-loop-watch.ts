@@ -5,6 +5,7 @@
  * what ran beside is not.
  */
 import { Worker } from 'node:worker_threads';
+import type { DatabaseTls } from './server-address.js';
 
 export interface MainLoopWatchOptions {
   /** Written into every line. */
@@ -24,7 +25,7 @@ export interface MainLoopWatchOptions {
 export interface Blame {
   /** mysql:// URL. */
   url: string;
-  tls: 'off' | 'verify';
+  tls: 'off' | DatabaseTls;
   /** Takes two values: the id of the task that stood in the way, and the id of this worker. */
   statement: string;
   /** 16 bytes; may change while the process lives. */

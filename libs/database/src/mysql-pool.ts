@@ -41,11 +41,18 @@ function setUp(connection: PoolConnection, settings: SessionSettings): void {
       if (error !== null) connection.destroy();
     });
   }
-  connection.query<RowDataPacket[]>('SELECT @@time_zone AS zone, @@sql_mode AS mode', (error, found) => {
-    const row = error === null ? found[0] : undefined;
-    const strict = String(row?.['mode'] ?? '').includes('STRICT_ALL_TABLES');
-    if (row?.['zone'] !== '+00:00' || !strict) connection.destroy();
+  const isolation = settings.engine === 'mariadb' ? '@@tx_isolation' : '@@transaction_isolation';
+  const question = `SELECT @@time_zone AS zone, @@sql_mode AS mode, @@character_set_connection AS charset, ${isolation} AS isolation`;
+  connection.query<RowDataPacket[]>(question, (error, found) => {
+    if (error !== null || !isAsSet(found[0])) connection.destroy();
   });
+}
+
+function isAsSet(row: RowDataPacket | undefined): boolean {
+  const modes = String(row?.['mode'] ?? '').split(',');
+  // The driver escapes with a backslash; where that is an ordinary character, a value could end its own string.
+  const isSafe = modes.includes('STRICT_ALL_TABLES') && !modes.includes('NO_BACKSLASH_ESCAPES') && !modes.includes('ANSI_QUOTES');
+  return isSafe && row?.['zone'] === '+00:00' && row['charset'] === 'utf8mb4' && row['isolation'] === 'READ-COMMITTED';
 }
 
 /** A pool whose connections are set up and checked before first use. */

@@ -4,15 +4,17 @@
  */
 import mysql from 'mysql2';
 import { DataSource, type EntitySchema, type Logger as TypeormLogger } from 'typeorm';
-import { InvalidConfiguration, Unavailable } from '@app/errors';
+import { InvalidConfiguration, refusedPeer, Unavailable } from '@app/errors';
 import { pause } from '@app/lifecycle';
 import { ColdPool } from './cold-pool.js';
 import type { Database } from './database.js';
 import type { Engine } from './dialect.js';
-import { describe, driverErrorOf } from './failures.js';
+import { describe, driverErrorOf, isDenied } from './failures.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { MysqlDatabase } from './mysql-database.js';
 import { createSessionPool, type SessionSettings } from './mysql-pool.js';
+import { serverAddress, type DatabaseTls } from './server-address.js';
+import { checkServer } from './server-checks.js';
 import { SqliteDatabase } from './sqlite-database.js';
 import { SqliteHandle, typeormDriver } from './sqlite-handle.js';
 
@@ -29,14 +31,18 @@ export interface DatabaseOptions {
   lockTimeoutMs: number;
   /** After how long the server ends a session that says nothing in the middle of a transaction, in ms. Not on SQLite. */
   idleTransactionTimeoutMs: number;
-  tls: 'off' | 'verify';
+  tls: 'off' | DatabaseTls;
   /** Makes the database itself where the server has none of that name; for the migration, not for the roles. */
   createDatabase?: boolean;
   /** How long to wait for a server that does not answer yet, in ms. */
   bootTimeoutMs: number;
+  /** What to do about a server that may lose committed rows in a power cut; `refuse` unless told. Not on SQLite. */
+  unsafeCommits?: 'refuse' | 'warn';
   random?: () => number;
   /** Told about each failed try to connect. */
   onWaiting?: (error: unknown) => void;
+  /** Told, once per opening, about settings of the server that are worth a warning. */
+  onAdvice?: (advice: string) => void;
 }
 
 export interface OpenDatabase {
@@ -62,6 +68,7 @@ const RETRY_PAUSE_MS = 500;
 const ANSWER_MS = 5_000;
 /** How much longer than the server's own limit to wait for an answer, in ms. */
 const ANSWER_MARGIN_MS = 2_000;
+const TLS_ADVICE = 'See DATABASE_TLS, DATABASE_TLS_CA_FILE and DATABASE_TLS_SERVERNAME. Nothing was sent to it.';
 const MINIMUM: Readonly<Record<'mysql' | 'mariadb', readonly [number, number]>> = { mysql: [8, 4], mariadb: [10, 11] };
 
 /** Throws InvalidConfiguration for a file or server that cannot be used, Unavailable when none answered in time. */
@@ -86,20 +93,18 @@ async function openSqlite(options: DatabaseOptions): Promise<OpenDatabase> {
 }
 
 async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
-  const url = new URL(options.url);
   const server = {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? 3306 : Number(url.port),
-    user: decodeURIComponent(url.username),
-    password: decodeURIComponent(url.password),
-    database: decodeURIComponent(url.pathname.slice(1)),
+    ...serverAddress(options.url, options.tls),
     connectTimeout: options.connectTimeoutMs,
     waitForConnections: true,
     queueLimit: WAITING_FOR_CONNECTION_MAX,
-    ...(options.tls === 'verify' ? { ssl: { rejectUnauthorized: true } } : {}),
   };
   const engine = await waitForEngine(options.createDatabase === true ? { ...server, database: undefined } : server, options);
-  if (options.createDatabase === true) await ask(server, `CREATE DATABASE IF NOT EXISTS ${mysql.escapeId(server.database)}`, true);
+  await checkServer(async (text) => (await ask(server, text, options.createDatabase))[0], {
+    unsafeCommits: options.unsafeCommits ?? 'refuse',
+    onAdvice: options.onAdvice ?? (() => undefined),
+  });
+  if (options.createDatabase === true) await makeDatabase(server);
   const { statementTimeoutMs, lockTimeoutMs, idleTransactionTimeoutMs } = options;
   const session: SessionSettings = { engine, statementTimeoutMs, lockTimeoutMs, idleTransactionTimeoutMs };
   const limits = {
@@ -133,11 +138,22 @@ async function waitForEngine(server: mysql.ConnectionOptions, options: DatabaseO
       return engineOf(String((await ask(server, 'SELECT VERSION() AS version'))[0]?.['version']));
     } catch (error) {
       if (error instanceof InvalidConfiguration) throw error;
+      const refused = refusedPeer(error);
+      if (refused !== null) throw new InvalidConfiguration([`DATABASE_URL: the server ${refused}. ${TLS_ADVICE}`]);
       if (isRefusal(error)) throw new InvalidConfiguration([`DATABASE_URL: the server refuses: ${(error as Error).message}`]);
       if (performance.now() > deadline) throw new Unavailable('The database did not answer while this process started.', { cause: error });
       options.onWaiting?.(error);
       await pause(RETRY_PAUSE_MS);
     }
+  }
+}
+
+/** Whoever may not make one can still find it made; opening it tells. */
+async function makeDatabase(server: mysql.ConnectionOptions & { database: string }): Promise<void> {
+  try {
+    await ask(server, `CREATE DATABASE IF NOT EXISTS ${mysql.escapeId(server.database)}`, true);
+  } catch (error) {
+    if (!isDenied(error)) throw describe(error);
   }
 }
 

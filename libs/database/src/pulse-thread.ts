@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import mysql from 'mysql2/promise';
 import type { PulseData, PulseMessage } from './pulse.js';
+import { serverAddress } from './server-address.js';
 
 const data = workerData as PulseData;
 
@@ -10,10 +11,9 @@ let connection: mysql.Connection | null = null;
 async function beat(): Promise<PulseMessage> {
   try {
     connection ??= await mysql.createConnection({
-      uri: data.url,
+      ...serverAddress(data.url, data.tls),
       connectTimeout: data.beatTimeoutMs,
       timezone: 'Z',
-      ...(data.tls === 'verify' ? { ssl: { rejectUnauthorized: true } } : {}),
     });
     const values = data.values.map((value) => (value instanceof Uint8Array ? Buffer.from(value) : value));
     const sentAt = process.hrtime.bigint();

@@ -4,12 +4,13 @@
  * somebody else: see MainLoopWatch.
  */
 import { Worker } from 'node:worker_threads';
+import type { DatabaseTls } from './server-address.js';
 import type { Sql } from './sql.js';
 
 export interface PulseOptions {
   /** mysql:// URL. */
   url: string;
-  tls: 'off' | 'verify';
+  tls: 'off' | DatabaseTls;
   statement: Sql;
   /** Pause between two beats, in ms. */
   everyMs: number;
@@ -25,7 +26,7 @@ export interface PulseOptions {
 /** What the thread is given. */
 export interface PulseData {
   url: string;
-  tls: 'off' | 'verify';
+  tls: 'off' | DatabaseTls;
   text: string;
   values: readonly (string | number | Uint8Array | null)[];
   everyMs: number;

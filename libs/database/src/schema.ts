@@ -5,7 +5,7 @@
 import { MigrationExecutor, type DataSource, type QueryRunner } from 'typeorm';
 import { InvalidConfiguration, Unavailable } from '@app/errors';
 import { ColdConnection } from './cold-pool.js';
-import { describe, driverErrorOf } from './failures.js';
+import { describe, driverErrorOf, isDenied } from './failures.js';
 
 /** Named locks are the whole server's, so the name carries the database; 64 characters at most. */
 const LOCK = `CONCAT('taskrunnerx.', LEFT(SHA2(DATABASE(), 256), 40))`;
@@ -42,6 +42,10 @@ async function migrateAlone(dataSource: DataSource, holder: QueryRunner): Promis
     const executor = new MigrationExecutor(dataSource, holder);
     executor.transaction = 'none';
     return names(await executor.executePendingMigrations());
+  } catch (error) {
+    if (!isDenied(driverErrorOf(error))) throw error;
+    const advice = 'Migrate as one who may; the running system needs no such right';
+    throw new InvalidConfiguration([`DATABASE_URL: this user may not change the schema. ${advice} (docs/operations.md).`]);
   } finally {
     await holder.query(`SELECT RELEASE_LOCK(${LOCK})`);
   }

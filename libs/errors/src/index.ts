@@ -1,4 +1,5 @@
 export { TaskRunnerError, type ErrorDetails, type ErrorKind, type FieldProblem } from './task-runner-error.js';
+export { refusedPeer } from './refused-peer.js';
 export {
   Draining,
   IdempotencyInProgress,

@@ -14,6 +14,7 @@ function makeDoorbell(config: Config, clock: Clock, logger: Logger): Doorbell {
       urls: config.redisUrls,
       connectTimeoutMs: config.redisConnectTimeoutMs,
       commandTimeoutMs: config.redisCommandTimeoutMs,
+      tls: { ca: config.redisTlsCaFile, servername: config.redisTlsServername },
       // A connection that is down reports every try; the outage as a whole is told once.
       onError: (err) => {
         logger.debug({ err }, 'A Redis command or connection failed.');

@@ -12,8 +12,17 @@ export interface RedisSettings {
   urls: readonly string[];
   connectTimeoutMs: number;
   commandTimeoutMs: number;
+  /** How a server behind rediss:// is verified. Its certificate is always; these say against what. */
+  tls?: RedisTls;
   /** Told about every connection error; must not throw. */
   onError: (error: Error) => void;
+}
+
+export interface RedisTls {
+  /** PEM; null for the authorities that Node.js knows. */
+  readonly ca: string | null;
+  /** The name in the certificate, where it is not the host of the URL. */
+  readonly servername: string | null;
 }
 
 const RECONNECT_MS_MAX = 2_000;
@@ -24,7 +33,7 @@ function optionsFor(url: URL, settings: RedisSettings, blocking: boolean): Redis
     port: url.port === '' ? 6379 : Number(url.port),
     ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
     ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
-    ...(url.protocol === 'rediss:' ? { tls: { rejectUnauthorized: true } } : {}),
+    ...(url.protocol === 'rediss:' ? { tls: verified(settings.tls) } : {}),
     connectTimeout: settings.connectTimeoutMs,
     // A blocking read has its own deadline; a command timeout would end it early.
     ...(blocking ? {} : { commandTimeout: settings.commandTimeoutMs }),
@@ -34,6 +43,15 @@ function optionsFor(url: URL, settings: RedisSettings, blocking: boolean): Redis
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 1,
     retryStrategy: blocking ? () => null : (times: number) => Math.min(RECONNECT_MS_MAX, 50 * 2 ** Math.min(times, 10)),
+  };
+}
+
+function verified(tls: RedisTls | undefined): NonNullable<RedisOptions['tls']> {
+  return {
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2',
+    ...(tls === undefined || tls.ca === null ? {} : { ca: tls.ca }),
+    ...(tls === undefined || tls.servername === null ? {} : { servername: tls.servername }),
   };
 }
 

@@ -10,6 +10,7 @@ import type { Clock } from '@app/lifecycle';
 import { Doorbell, type Condition, type Delivery, type DoorbellReader, type Position, type Ring } from './doorbell.js';
 import { GROUP, Keys } from './keys.js';
 import type { Lane } from './lanes.js';
+import { adviceFor } from './redis-advice.js';
 import { connect, ready, type RedisConnection, type RedisSettings } from './redis-connection.js';
 import { groupOf, lengthOf, RedisJanitor } from './redis-janitor.js';
 import { isSilence, RedisOutage, type OutageReport } from './redis-outage.js';
@@ -20,7 +21,6 @@ import { Windows } from './windows.js';
 /** Ids per entry: enough to make a burst cheap (measured: −15 µs per task against one), few enough to spread over workers. */
 const IDS_PER_ENTRY = 16;
 const PROBE_KEPT_MS = 10_000;
-const KEEPS_EVERYTHING = 'noeviction';
 
 /** Whom to tell about Redis as a whole. */
 export interface RedisReport extends OutageReport {
@@ -143,22 +143,9 @@ export class RedisDoorbell extends Doorbell {
   /** On every new connection, which may lead to another server than the last. */
   private async inspect(): Promise<void> {
     if (this.outage.reason !== null) await this.outage.look();
-    const advice = await this.evictionAdvice();
+    const advice = await adviceFor(this.connection, this.settings.onError);
     if (advice !== null && advice !== this.advice) this.report.advise(advice);
     this.advice = advice;
-  }
-
-  /** A Redis that evicts keys throws messages away. Nothing is lost by that but time; still, somebody should know. */
-  private async evictionAdvice(): Promise<string | null> {
-    try {
-      const [, policy] = (await this.connection.call('CONFIG', 'GET', 'maxmemory-policy')) as [string?, string?];
-      if (policy === undefined || policy === KEEPS_EVERYTHING) return null;
-      return `Redis may throw messages away: its maxmemory-policy is ${policy} and should be ${KEEPS_EVERYTHING}.`;
-    } catch (error) {
-      // Many hosted servers do not allow the question.
-      this.settings.onError(error as Error);
-      return null;
-    }
   }
 
   private recount(key: string, tenant: string): void {

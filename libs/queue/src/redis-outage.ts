@@ -4,6 +4,7 @@
  * sign of it closes the door for this process: tasks go to the database alone, and one small write per second finds out when the
  * door may open again. The outage is told once, and so is its end.
  */
+import { refusedPeer } from '@app/errors';
 
 /** The first word of an answer that is about the server and not about one key, and what it means to an operator. */
 const REFUSALS: Readonly<Record<string, string>> = {
@@ -24,8 +25,13 @@ const LOOK_EVERY_MS = 1_000;
 
 /** The words for an error, or null for an answer that says nothing about the server as a whole. */
 export function outageWords(error: Error): string | null {
-  if (error.name !== 'ReplyError') return SILENT;
+  if (error.name !== 'ReplyError') return refusedWords(error) ?? SILENT;
   return REFUSALS[error.message.split(' ', 1)[0] ?? ''] ?? null;
+}
+
+function refusedWords(error: Error): string | null {
+  const words = refusedPeer(error);
+  return words === null ? null : `Redis ${words}`;
 }
 
 /** Whether the server behind this connection is no longer the one that takes writes; behind the same name there may be another. */
@@ -45,6 +51,8 @@ export interface OutageReport {
 
 export class RedisOutage {
   private words: string | null = null;
+  /** That the words are about TLS; every attempt that then fails looks like silence to whoever waited for it. */
+  private isRefused = false;
   private timer: NodeJS.Timeout | null = null;
   private closed = false;
 
@@ -64,7 +72,10 @@ export class RedisOutage {
     const words = outageWords(error);
     if (words === null || this.closed) return;
     const isNew = this.words === null;
-    this.words = words;
+    if (!this.isRefused || words !== SILENT) {
+      this.isRefused = refusedPeer(error) !== null;
+      this.words = words;
+    }
     if (isNew) this.report.began(words, error);
     this.arm();
   }
@@ -88,6 +99,7 @@ export class RedisOutage {
   private end(): void {
     if (this.words === null || this.closed) return;
     this.words = null;
+    this.isRefused = false;
     this.report.ended();
   }
 

@@ -75,6 +75,8 @@ describe('Logger', () => {
     [{ note: 'cookie: a=hush; b=hush' }, 'hush'],
     [{ note: '{"password":"hush","x":1} secret=hush&token=hush' }, 'hush'],
     [{ err: new Error('Access denied', { cause: new Error('mysql://u:hush@h') }) }, 'hush'],
+    [{ note: 'refused trx_7Fh2kQ_hushhushhushhushhushhushhush0000_1aB2c3 just now' }, 'hush'],
+    [{ 'x-api-key': 'hush', headers: { 'X-API-Key': 'hush' } }, 'hush'],
     [{ payload: { a: 'hush' }, result: 'hush', task: { payload: 'hush', body: 'hush' } }, 'hush'],
     [{ key: '-----BEGIN PRIVATE KEY-----\nhush\n-----END PRIVATE KEY-----' }, 'hush'],
   ])('leaves out what must not be logged: %#', (fields, hidden) => {

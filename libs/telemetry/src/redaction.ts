@@ -3,6 +3,7 @@
  * shape inside any text), the payloads and results of tasks (they belong to the tenant), and characters that would break a
  * line or drive a terminal. Everything is bounded, so one careless caller cannot fill a disk with one line.
  */
+import { types } from 'node:util';
 
 const TEXT_MAX = 2_048;
 /** Texts longer than this are cut before they are searched, which bounds the time one line may take. */
@@ -19,6 +20,8 @@ const TASK_DATA_NAMES: ReadonlySet<string> = new Set(['payload', 'result', 'body
 const SECRET_SHAPES: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(-----END [A-Z ]{0,30}PRIVATE KEY-----|$)/g, '[redacted]'],
   [/\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}/g, '[redacted]'],
+  // An api key: its id may be shown.
+  [/\b(trx_[A-Za-z0-9]{1,64}_)[A-Za-z0-9_]{16,256}/g, '$1[redacted]'],
   [/\b(Bearer|Basic)\s+[^\s"',;]+/gi, '$1 [redacted]'],
   [/\b([a-z][a-z0-9+.-]{1,30}:\/\/)[^\s/"'<>]*@/gi, '$1[redacted]@'],
   [/((?:set-)?cookie[\\"']{0,8}\s{0,4}[=:]\s{0,4})[^\r\n]+/gi, '$1[redacted]'],
@@ -90,7 +93,8 @@ function safeObject(value: object, { budget, above }: Walk): unknown {
   if (above.includes(value)) return '[circular]';
   if (above.length >= DEPTH_MAX) return '[deep]';
   const below: Walk = { budget, above: [...above, value] };
-  if (value instanceof Error) return safeError(value, below);
+  // Also one that was made in another context, of which `instanceof` knows nothing.
+  if (value instanceof Error || types.isNativeError(value)) return safeError(value, below);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? '[invalid date]' : value.toISOString();
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
   if (value instanceof Map || value instanceof Set) return `[${value.size} entries]`;

@@ -31,9 +31,13 @@ export function canStartLocalMariaDb(): boolean {
   return findProgram('mariadbd') !== null && findInstallation() !== null;
 }
 
-/** Throws with the last lines of the server's log where it does not come up within a minute. With `disk`, its data lies there. */
-export async function startLocalDatabase(disk?: SmallDisk): Promise<ServerProcess> {
-  const installation = findInstallation();
+/**
+ * Throws with the last lines of the server's log where it does not come up within a minute. With `disk`, its data lies there;
+ * `options` are added to those of its command line.
+ */
+export async function startLocalDatabase(disk?: SmallDisk, options: readonly string[] = []): Promise<ServerProcess> {
+  const found = findInstallation();
+  const installation = found === null ? null : { ...found, options: [...found.options, ...options] };
   if (installation === null) throw new Error('neither mariadbd nor mysqld is installed on this machine');
   const directory = temporaryDirectory('mysql');
   try {
@@ -43,8 +47,8 @@ export async function startLocalDatabase(disk?: SmallDisk): Promise<ServerProces
     const [program = '', ...words] = disk.launcher;
     const onDisk = join(disk.path, 'data');
     execFileSync(program, [...words, 'cp', '-a', data, onDisk]);
-    const options = ['--user=root', `--tmpdir=${onDisk}`, '--innodb-log-file-size=8M', '--innodb-buffer-pool-size=32M'];
-    return await start({ ...installation, options }, directory, onDisk, disk.launcher);
+    const small = ['--user=root', `--tmpdir=${onDisk}`, '--innodb-log-file-size=8M', '--innodb-buffer-pool-size=32M', ...options];
+    return await start({ ...installation, options: small }, directory, onDisk, disk.launcher);
   } catch (error) {
     removeDirectory(directory);
     throw error;

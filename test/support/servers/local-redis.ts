@@ -15,8 +15,8 @@ export function canStartLocalRedis(): boolean {
   return findProgram(...PROGRAMS) !== null;
 }
 
-/** Throws with the last lines of the server's log where it does not come up. */
-export async function startLocalRedis(): Promise<PrivateServer> {
+/** Throws with the last lines of the server's log where it does not come up. `more` are lines for its settings. */
+export async function startLocalRedis(more: readonly string[] = []): Promise<PrivateServer> {
   const program = findProgram(...PROGRAMS);
   if (program === null) throw new Error('redis-server is not installed on this machine');
   const directory = temporaryDirectory('redis');
@@ -26,9 +26,8 @@ export async function startLocalRedis(): Promise<PrivateServer> {
     const url = `redis://:${password}@127.0.0.1:${port}`;
     // The password stands in a file, because the arguments of a process are for everybody to read.
     const settings = join(directory, 'redis.conf');
-    writeFileSync(settings, `bind 127.0.0.1\nport ${port}\nrequirepass ${password}\nsave ""\nappendonly no\ndir ${directory}\n`, {
-      mode: 0o600,
-    });
+    const lines = ['bind 127.0.0.1', `port ${port}`, `requirepass ${password}`, 'save ""', 'appendonly no', `dir ${directory}`, ...more];
+    writeFileSync(settings, `${lines.join('\n')}\n`, { mode: 0o600 });
     return await ServerProcess.start({
       program,
       arguments: [settings],

@@ -3,9 +3,11 @@
  * where there is no program or it refuses (a security profile may forbid it to keep data in a temporary folder). A test asks
  * `canStartPrivateServers()` first, because a run may have no more than the addresses of servers that others use too.
  */
+import { canMakeCertificates, type Identity } from './certificates.js';
 import { canUseDocker, startDatabaseContainer, startRedisContainer } from './docker.js';
 import { canStartLocalDatabase, canStartLocalMariaDb, startLocalDatabase } from './local-database.js';
 import { canStartLocalRedis, startLocalRedis } from './local-redis.js';
+import { freePort } from './ports.js';
 import type { PrivateServer } from './server.js';
 import type { ServerProcess } from './server-process.js';
 import { canMakeSmallDisks, type SmallDisk } from './small-disk.js';
@@ -24,7 +26,7 @@ export function canStartRedis(): boolean {
 
 /** A database server (MariaDB, or MySQL where only that is installed). Its `url` names no database: see `newDatabase`. */
 export function startMariaDb(): Promise<PrivateServer> {
-  return firstThatStarts(canStartLocalDatabase(), startLocalDatabase, startDatabaseContainer);
+  return firstThatStarts(canStartLocalDatabase(), () => startLocalDatabase(), startDatabaseContainer);
 }
 
 /** Whether a MariaDB can be put on a disk that a test fills. */
@@ -38,7 +40,24 @@ export function startMariaDbOn(disk: SmallDisk): Promise<ServerProcess> {
 }
 
 export function startRedis(): Promise<PrivateServer> {
-  return firstThatStarts(canStartLocalRedis(), startLocalRedis, startRedisContainer);
+  return firstThatStarts(canStartLocalRedis(), () => startLocalRedis(), startRedisContainer);
+}
+
+/** Whether the two can be started here with settings of the test's own, and with certificates. */
+export function canStartServersWithTls(): boolean {
+  return canStartLocalDatabase() && canStartLocalRedis() && canMakeCertificates();
+}
+
+/** A database server that also speaks TLS, as whoever this is. */
+export function startDatabaseWithTls({ certificate, key }: Identity): Promise<PrivateServer> {
+  return startLocalDatabase(undefined, [`--ssl-cert=${certificate}`, `--ssl-key=${key}`]);
+}
+
+/** A Redis that also speaks TLS, on a port of its own. */
+export async function startRedisWithTls({ certificate, key }: Identity): Promise<PrivateServer & { tlsPort: number }> {
+  const tlsPort = await freePort();
+  const settings = [`tls-port ${tlsPort}`, `tls-cert-file ${certificate}`, `tls-key-file ${key}`, 'tls-auth-clients no'];
+  return Object.assign(await startLocalRedis([...settings, `tls-ca-cert-file ${certificate}`]), { tlsPort });
 }
 
 async function firstThatStarts(

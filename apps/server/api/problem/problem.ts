@@ -44,6 +44,7 @@ const TITLES: Readonly<Record<number, string>> = {
   415: 'Unsupported media type',
   422: 'Not acceptable content',
   429: 'Too many requests',
+  431: 'Header too large',
   500: 'Internal error',
   503: 'Temporarily unavailable',
 };
@@ -54,6 +55,7 @@ const HTTP_ERRORS: Readonly<Record<number, { code: string; detail: string }>> = 
   404: { code: 'not-found', detail: 'No such route.' },
   405: { code: 'method-not-allowed', detail: 'This address does not take this method. See the Allow header.' },
   408: { code: 'request-timeout', detail: 'The body did not arrive in time. Send it again, faster.' },
+  431: { code: 'too-many-headers', detail: 'More header lines than are accepted. Send fewer.' },
   503: { code: 'dependency-unavailable', detail: 'Not available at the moment. Repeat the request shortly.' },
 };
 

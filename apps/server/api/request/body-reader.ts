@@ -24,7 +24,6 @@ type Kind = 'task' | 'batch' | 'small';
 
 /** Room for everything in a single submission that is not its payload, in bytes. */
 const ENVELOPE_BYTES = 16_384;
-const DEADLINE_MS = 30_000;
 /** How many levels of a body lie outside the payload: the task itself, or the batch, its list and the task. */
 const OUTER_DEPTH = { task: 1, small: 1, batch: 3 } as const;
 
@@ -54,7 +53,7 @@ export class BodyReader implements NestInterceptor {
       }
       throw new MalformedRequest('malformed-json', 'The body is empty. Send a JSON object.');
     }
-    const limits = { maxBytes: this.maxBytes(kind), deadlineMs: DEADLINE_MS };
+    const limits = { maxBytes: this.maxBytes(kind), deadlineMs: this.config.httpBodyTimeoutMs };
     assertJson(request);
     const bytes = await readBytes(request, limits);
     if (isOptional && bytes.length === 0) {

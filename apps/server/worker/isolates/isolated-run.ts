@@ -182,7 +182,7 @@ export class IsolatedRun {
     if (report.type === 'ready' || report.type === 'not-loaded') return;
     if (report.key !== this.options.order.key) {
       if (report.type === 'crashed') {
-        this.options.logger.warn({ reason: report.failure.message }, 'An error of an earlier attempt, which nobody caught, came late.');
+        this.options.logger.warn({ code: report.failure.code }, 'An error of an earlier attempt, which nobody caught, came late.');
       }
       return;
     }

@@ -1,0 +1,20 @@
+import { describe, expect, it } from '@jest/globals';
+import { handlerError } from './handler-error.js';
+
+const CANARY = 'canary of a tenant';
+
+describe('an error of a handler in the log', () => {
+  it('says what it is and where it came from, and nothing of its message', () => {
+    const shown = handlerError(Object.assign(new TypeError(`${CANARY}\n at ${CANARY}`), { code: 'E_CARD', payload: CANARY }));
+    expect(shown).toMatchObject({ type: 'TypeError', code: 'E_CARD' });
+    expect(shown.frames[0]).toContain('handler-error.spec');
+    expect(JSON.stringify(shown)).not.toContain(CANARY);
+  });
+
+  it.each([CANARY, { name: CANARY, code: CANARY, message: CANARY, stack: CANARY }, { stack: 7 }, null, undefined, 7])(
+    'is bounded and silent for %j as well',
+    (thrown) => {
+      expect(JSON.stringify(handlerError(thrown))).not.toContain(CANARY);
+    },
+  );
+});

@@ -1,0 +1,27 @@
+/**
+ * An error of a handler as it may stand in the log of the platform: its class, its code and the lines of code it came from. Its
+ * message is left out, because it belongs to the tenant: handlers write what they were working on into their messages. The message
+ * is kept where the tenant can read it, in the attempt.
+ */
+
+const FRAMES_MAX = 10;
+
+export interface HandlerError {
+  readonly type: string;
+  readonly code?: string | number;
+  readonly frames: readonly string[];
+}
+
+export function handlerError(thrown: unknown): HandlerError {
+  if (typeof thrown !== 'object' || thrown === null) return { type: typeof thrown, frames: [] };
+  const { name, code, stack } = thrown as { name?: unknown; code?: unknown; stack?: unknown };
+  const lines = typeof stack === 'string' ? stack.split('\n') : [];
+  return {
+    type: typeof name === 'string' && /^\w{1,64}$/.test(name) ? name : 'Error',
+    ...(typeof code === 'number' || (typeof code === 'string' && /^[\w.-]{1,64}$/.test(code)) ? { code } : {}),
+    frames: lines
+      .filter((line) => /^ {4}at \S/.test(line))
+      .slice(0, FRAMES_MAX)
+      .map((line) => line.trim()),
+  };
+}
