@@ -3,6 +3,7 @@
  * the one exception is named here.
  */
 import { CONNECTION_SETTINGS } from './table-connections.js';
+import { KEY_SETTINGS } from './table-keys.js';
 import { PROCESS_SETTINGS } from './table-process.js';
 import { SCHEDULER_SETTINGS } from './table-scheduler.js';
 import { TASK_SETTINGS } from './table-tasks.js';
@@ -13,6 +14,7 @@ import type { Setting } from './setting.js';
 export const SETTINGS = {
   ...PROCESS_SETTINGS,
   ...CONNECTION_SETTINGS,
+  ...KEY_SETTINGS,
   ...WORKER_SETTINGS,
   ...SCHEDULER_SETTINGS,
   ...TASK_SETTINGS,

@@ -18,6 +18,7 @@ const TASK_DATA_NAMES: ReadonlySet<string> = new Set(['payload', 'result', 'body
 
 const SECRET_SHAPES: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(-----END [A-Z ]{0,30}PRIVATE KEY-----|$)/g, '[redacted]'],
+  [/(trx_[0-9A-Za-z]{20,24})_[0-9A-Za-z_]+/g, '$1_[redacted]'],
   [/\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}/g, '[redacted]'],
   [/\b(Bearer|Basic)\s+[^\s"',;]+/gi, '$1 [redacted]'],
   [/\b([a-z][a-z0-9+.-]{1,30}:\/\/)[^\s/"'<>]*@/gi, '$1[redacted]@'],
