@@ -1,9 +1,9 @@
 /** The API keys of a front without a database: the real text, hashes and verification over rows in memory. */
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { KeyPepper } from '@app/auth';
 import {
   ApiKeys,
   KeyMaker,
-  KeyPepper,
   KeyRevoker,
   KeyRotator,
   KeyRows,

@@ -87,7 +87,7 @@ export function showKey(key: KeyView): KeyResponse {
 }
 
 export function showSecretKey({ key, text }: SecretKey): SecretKeyResponse {
-  return { ...showKey(key), key: text };
+  return Object.assign(showKey(key), { key: text });
 }
 
 function formatOptional(ms: number | null): string | null {

@@ -19,7 +19,7 @@ export function showTask(task: TaskView, sight: Sight): TaskResponse {
     discarded: task.discarded,
     payload: whole ? task.payload : null,
     result: whole ? task.result : null,
-    lastError: showError(task.lastError, sight),
+    lastError: task.lastError === null ? null : showError(task.lastError, sight),
     attempt: task.attempt,
     failures: task.failures,
     crashes: task.crashes,
@@ -49,15 +49,15 @@ export function showAttempt(attempt: AttemptView, sight: Sight): AttemptResponse
     workerId: attempt.workerId,
     startedAt: formatInstant(attempt.startedAt),
     finishedAt: formatInstant(attempt.finishedAt),
-    error: showError(attempt.error, sight),
+    error: attempt.error === null ? null : showError(attempt.error, sight),
     result: sight === 'whole' ? attempt.result : null,
     contentWithheld: sight !== 'whole',
   };
 }
 
 /** The code is of the platform or the handler's own naming; the message may repeat what the handler was given. */
-export function showError<E extends TaskErrorResponse | null>(error: E, sight: Sight): E {
-  return error === null || sight === 'whole' ? error : { ...error, message: WITHHELD };
+export function showError({ code, message }: TaskErrorResponse, sight: Sight): TaskErrorResponse {
+  return { code, message: sight === 'whole' ? message : WITHHELD };
 }
 
 function showProgress(progress: TaskView['progress'], sight: Sight): TaskResponse['progress'] {

@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const BASE = BigInt(ALPHABET.length);
-const DIGIT = new Map([...ALPHABET].map((letter, value) => [letter, BigInt(value)]));
+const DIGIT = new Map(Array.from(ALPHABET).map((letter, value) => [letter, BigInt(value)]));
 
 const PREFIX = 'trx_';
 /** Enough digits for 128, 256 and 32 bits. */
@@ -65,7 +65,7 @@ function digits(bytes: Buffer, width: number): string {
 }
 
 function bytesOf(text: string): Buffer | null {
-  const number = [...text].reduce((sum, letter) => sum * BASE + (DIGIT.get(letter) ?? 0n), 0n);
+  const number = Array.from(text).reduce((sum, letter) => sum * BASE + (DIGIT.get(letter) ?? 0n), 0n);
   const hex = number.toString(16).padStart(ID_BYTES * 2, '0');
   return hex.length > ID_BYTES * 2 ? null : Buffer.from(hex, 'hex');
 }
