@@ -232,6 +232,21 @@ onEveryStore('API keys', (current) => {
       expect(await house.keys.get('acme', first.key.id)).toMatchObject({ previousSecretUntil: null });
     });
 
+    it('are good with the new secret everywhere at once, and guessing costs few statements', async () => {
+      const store = current();
+      const [here, there] = [keyHouse(store), keyHouse(store)];
+      const first = await here.make();
+      await there.verification.verify(first.text);
+      store.clock.advance(CACHE_MS / 2);
+      const second = await here.rotator.rotate(actorOf(tokenOf()), first.key.id, DAY_MS);
+      for (const { text } of [second, first]) expect(await reasonOf(there.verification.verify(text))).toBe('accepted');
+      const { query } = store.database.counts;
+      const wrong = writeKey(idBytes(first.key.id)!, Buffer.alloc(32)).text;
+      for (let each = 0; each < 100; each += 1)
+        expect(await reasonOf(there.verification.verify(wrong))).toBe('API key: the secret is wrong');
+      expect(store.database.counts.query).toBe(query);
+    });
+
     it('without an overlap, or twice, end the secret before at once', async () => {
       const house = keyHouse(current());
       const first = await house.make();

@@ -39,11 +39,15 @@ export class KeyRows {
     private readonly keptMs: number,
   ) {}
 
-  /** @throws Unavailable where it would have to ask and the database does not answer */
-  async find(id: Buffer): Promise<KeyFound> {
+  /**
+   * `freshMs`: how old what is remembered may be, if not as old as ever.
+   * @throws Unavailable where it would have to ask and the database does not answer
+   */
+  async find(id: Buffer, freshMs = this.keptMs): Promise<KeyFound> {
     const key = id.toString('hex');
     const memory = this.known.get(key) ?? this.unknown.get(key);
-    const fresh = memory !== undefined && this.clock.monotonic() - memory.readAt < this.keptMs ? memory : await this.read(key, id);
+    const fresh =
+      memory !== undefined && this.clock.monotonic() - memory.readAt < Math.min(freshMs, this.keptMs) ? memory : await this.read(key, id);
     return { row: fresh.row, now: fresh.databaseNow + (this.clock.monotonic() - fresh.readAt) };
   }
 
