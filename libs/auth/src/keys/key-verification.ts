@@ -41,9 +41,9 @@ export class KeyVerification {
       throw new InvalidKey('none are accepted, because AUTH_KEY_PEPPER is not set', keyId);
     }
     const given = this.pepper.hash(text.proof);
-    const first = fit(given, await this.rows.find(text.id));
+    const first = compared(given, await this.rows.find(text.id));
     const { row, now, isCurrent, isPrevious } =
-      first.isCurrent || first.isPrevious ? first : fit(given, await this.rows.find(text.id, SECOND_LOOK_MS));
+      first.isCurrent || first.isPrevious ? first : compared(given, await this.rows.find(text.id, SECOND_LOOK_MS));
     if (row === null || !(isCurrent || isPrevious)) {
       throw new InvalidKey(row === null ? 'there is none of this id' : 'the secret is wrong', keyId);
     }
@@ -61,12 +61,12 @@ export class KeyVerification {
   }
 }
 
-interface Fit extends KeyFound {
+interface Comparison extends KeyFound {
   readonly isCurrent: boolean;
   readonly isPrevious: boolean;
 }
 
-function fit(given: Buffer, found: KeyFound): Fit {
+function compared(given: Buffer, found: KeyFound): Comparison {
   const isCurrent = timingSafeEqual(given, found.row?.secret_hash ?? HASH_OF_NOTHING);
   const isPrevious = timingSafeEqual(given, found.row?.previous_hash ?? HASH_OF_NOTHING);
   return { ...found, isCurrent, isPrevious };
