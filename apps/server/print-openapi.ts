@@ -6,6 +6,7 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AuditLog } from '@app/audit';
+import { ApiKeys, KeyMaker, KeyRevoker, KeyRotator } from '@app/auth';
 import { Config } from '@app/config';
 import {
   BulkOperations,
@@ -25,10 +26,14 @@ import { buildOpenApiDocument } from './api/openapi/build-document.js';
 import { ProblemReporter } from './api/problem/problem-reporter.js';
 
 const CALLED = [
+  ApiKeys,
   AuditLog,
   BulkOperations,
   Config,
   DeadLetters,
+  KeyMaker,
+  KeyRevoker,
+  KeyRotator,
   ProblemReporter,
   Queues,
   TaskCanceller,

@@ -3,7 +3,7 @@
  * as it is on an embedded start; with a public key only, tokens come from whoever holds the private one.
  */
 import { parseArgs } from 'node:util';
-import { isScope, issueToken, SCOPES, SigningKey, type Scope } from '@app/auth';
+import { issueToken, SCOPES, scopesGrantedBy, SigningKey, type Scope } from '@app/auth';
 import { loadConfig, readEnvironment } from '@app/config';
 import { InvalidConfiguration } from '@app/errors';
 import { SystemClock } from '@app/lifecycle';
@@ -40,11 +40,11 @@ function readArguments() {
 
 function readScopes(text: string): Scope[] {
   const words = text.split(' ').filter((word) => word !== '');
-  const scopes = words.filter(isScope);
-  if (scopes.length !== words.length || scopes.length === 0) {
-    throw new InvalidConfiguration([`--scope takes one or more of: ${SCOPES.join(' ')}`]);
+  const granted = words.map(scopesGrantedBy);
+  if (granted.length === 0 || granted.some((scopes) => scopes.length === 0)) {
+    throw new InvalidConfiguration([`--scope takes one or more of: ${SCOPES.join(' ')}, or RESOURCE:* for all of a resource`]);
   }
-  return scopes;
+  return [...new Set(granted.flat())];
 }
 
 function readTtl(text: string): number {

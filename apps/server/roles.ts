@@ -13,9 +13,9 @@ interface Part {
 }
 
 const api = async (): Promise<Part> => {
-  const { ApiModule } = await import('./api/api.module.js');
+  const { API_STORES, ApiModule } = await import('./api/api.module.js');
   const { configureApi } = await import('./api/configure-api.js');
-  return { modules: [ApiModule], configure: configureApi };
+  return { modules: [...API_STORES, ApiModule], configure: configureApi };
 };
 
 const scheduler = async (): Promise<Part> => ({ modules: [(await import('./scheduler/scheduler.module.js')).SchedulerModule] });

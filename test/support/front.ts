@@ -8,7 +8,7 @@ import { Global, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AuditLog } from '@app/audit';
-import { AuthModule, issueToken, SCOPES, SigningKey, type Scope } from '@app/auth';
+import { AuthModule, issueToken, KeyPepper, SCOPES, SigningKey, type Scope } from '@app/auth';
 import { Config, loadConfig, type Environment } from '@app/config';
 import { IdempotencyKeyReused, InvalidState, NotFound } from '@app/errors';
 import { Clock } from '@app/lifecycle';
@@ -38,6 +38,7 @@ import {
 import { createLogger, Logger } from '@app/telemetry';
 import { ApiModule } from '../../apps/server/api/api.module.js';
 import { configureApi } from '../../apps/server/api/configure-api.js';
+import { MemoryKeys } from './memory-keys.js';
 
 export class TestClock extends Clock {
   private passed = 0;
@@ -184,6 +185,7 @@ export interface Front {
   readonly url: string;
   readonly app: NestExpressApplication;
   readonly tasks: MemoryTasks;
+  readonly keys: MemoryKeys;
   readonly clock: TestClock;
   /** The lines logged so far, parsed. */
   readonly lines: Record<string, unknown>[];
@@ -199,6 +201,7 @@ export interface Front {
 export async function startFront(environment: Environment = {}, controllers: Type[] = []): Promise<Front> {
   const tasks = new MemoryTasks();
   const clock = new TestClock();
+  const keys = new MemoryKeys(clock);
   const lines: Record<string, unknown>[] = [];
   const destination = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
   const secret = { AUTH_JWT_SECRET: randomBytes(32).toString('hex') };
@@ -213,12 +216,13 @@ export async function startFront(environment: Environment = {}, controllers: Typ
     [Clock, clock],
     [Logger, logger],
   ]);
-  const module = frontModule(values, tasks, controllers);
+  const module = frontModule(values, tasks, keys, controllers);
   const app = await NestFactory.create<NestExpressApplication>(module, { logger: false, bodyParser: false, forceCloseConnections: true });
   configureApi(app);
   await app.listen(0, '127.0.0.1');
   const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
   const key = app.get(SigningKey, { strict: false });
+  keys.pepper = app.get(KeyPepper, { strict: false });
 
   const token: Front['token'] = ({ tenant = 't1', scopes = SCOPES, ttlMs = 60_000 } = {}) =>
     issueToken(key, clock, { tenant, subject: 'tester', scopes, ttlMs });
@@ -233,10 +237,10 @@ export async function startFront(environment: Environment = {}, controllers: Typ
       body: typeof body === 'object' && body !== null ? JSON.stringify(body) : body,
       headers: { 'content-type': 'application/json', ...headers },
     });
-  return { url, app, tasks, clock, lines, token, call, post, close: () => app.close() };
+  return { url, app, tasks, keys, clock, lines, token, call, post, close: () => app.close() };
 }
 
-function frontModule(values: ReadonlyMap<unknown, unknown>, tasks: MemoryTasks, controllers: Type[]): DynamicModule {
+function frontModule(values: ReadonlyMap<unknown, unknown>, tasks: MemoryTasks, keys: MemoryKeys, controllers: Type[]): DynamicModule {
   class FrontModule {}
   Module({})(FrontModule);
   Global()(FrontModule);
@@ -248,6 +252,7 @@ function frontModule(values: ReadonlyMap<unknown, unknown>, tasks: MemoryTasks, 
   const providers = [
     ...given,
     ...ports,
+    ...keys.providers(),
     { provide: Queues, useValue: queuesOver(tasks) },
     { provide: BulkOperations, useValue: bulkOver(tasks) },
     { provide: DeadLetters, useValue: deadLetters },

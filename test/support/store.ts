@@ -83,6 +83,8 @@ const TABLES = [
   'task_resources',
   'audit_entries',
   'bulk_operations',
+  'api_keys',
+  'api_key_turns',
 ];
 
 /** A clock that stands still until it is moved. */

@@ -4,7 +4,8 @@ import jsonwebtoken from 'jsonwebtoken';
 /** For AUTH_JWT_SECRET of the processes under test. */
 export const TEST_SECRET = 'a-secret-for-tests-only-0123456789abcdef';
 
-export const ALL_SCOPES = 'tasks:read tasks:write tasks:cancel queues:read queues:manage schedules:read schedules:write workers:read';
+export const ALL_SCOPES =
+  'tasks:read tasks:write tasks:cancel tasks:payload queues:read queues:manage schedules:read schedules:write workers:read keys:manage';
 
 export interface TokenOptions {
   secret?: string;

@@ -4,10 +4,11 @@
  */
 import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { AuthModule } from '@app/auth';
+import { AuthModule, KeysModule } from '@app/auth';
 import { AuditController } from './audit/audit.controller.js';
 import { BulkController } from './bulk/bulk.controller.js';
 import { DeadLettersController } from './dead-letters/dead-letters.controller.js';
+import { KeysController } from './keys/keys.controller.js';
 import { AllowedMethods } from './problem/allowed-methods.js';
 import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemReporter } from './problem/problem-reporter.js';
@@ -29,7 +30,11 @@ export const API_CONTROLLERS = [
   QueuesController,
   WorkersController,
   AuditController,
+  KeysController,
 ];
+
+/** What the routes keep in the database besides the tasks: for a process that has one. */
+export const API_STORES = [KeysModule];
 
 @Module({
   imports: [AuthModule],

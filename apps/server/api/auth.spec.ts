@@ -71,6 +71,7 @@ describe('tokens', () => {
     expect(await bearer(signed(claims()))).toBe('200 ok');
     expect(await answer(`bearer ${signed(claims())}`)).toBe('200 ok');
     expect(await bearer(signed(claims({ aud: ['other', 'trx'], scope: 'future:scope tasks:read' })))).toBe('200 ok');
+    expect(await bearer(signed(claims({ scope: 'tasks:*' })))).toBe('200 ok');
   });
 
   it.each([undefined, '', 'Bearer', 'Bearer ', 'Basic dTpw', 'tasks'])('are asked for: %s', async (header) => {
@@ -130,7 +131,7 @@ describe('tokens', () => {
     expect(JSON.stringify(front.lines)).not.toContain(token.split('.')[1] || token);
   });
 
-  it.each(['*', '*:*', 'tasks:*', 'tasks', 'TASKS:READ', 'tasks:read,tasks:write', 'admin', ''])(
+  it.each(['*', '*:*', 'tasks:', 'tasks:re*', 'tasks', 'TASKS:READ', 'tasks:read,tasks:write', 'admin', ''])(
     'give nothing for the scope "%s"',
     async (scope) => {
       expect(await bearer(signed(claims({ scope })))).toBe('403 insufficient-scope');

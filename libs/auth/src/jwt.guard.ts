@@ -1,5 +1,5 @@
 /**
- * Decides on every call of every route: public, or a valid token with the route's scopes. A route that declares neither is
+ * Decides on every call of every route: public, or a valid token or API key with the route's scopes. A route that declares neither is
  * refused, so forgetting the decorator closes a door and never opens one. Reasons for a refused token go to the log only.
  */
 import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
@@ -10,6 +10,8 @@ import { Clock } from '@app/lifecycle';
 import { accessOf } from './access.js';
 import { InsufficientScope, InvalidToken, Unauthenticated } from './auth-errors.js';
 import { JwtVerification } from './jwt-verification.js';
+import { looksLikeKey } from './keys/key-text.js';
+import { KeyVerification } from './keys/key-verification.js';
 import type { Principal } from './principal.js';
 import type { Scope } from './scopes.js';
 import type { VerifiedToken } from './token-claims.js';
@@ -22,12 +24,13 @@ export class JwtGuard extends AuthGuard() {
 
   constructor(
     @Inject(JwtVerification) verification: JwtVerification,
+    @Inject(KeyVerification) private readonly keys: KeyVerification,
     @Inject(Clock) private readonly clock: Clock,
   ) {
     super({ defaultStrategy: verification.strategyName });
   }
 
-  /** @throws Unauthenticated, InvalidToken, TokenExpired, InsufficientScope */
+  /** @throws Unauthenticated, InvalidToken, TokenExpired, InsufficientScope; Unavailable where a key cannot be looked up */
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const access = accessOf(context.getHandler(), context.getClass());
     if (access === 'public') {
@@ -56,6 +59,9 @@ export class JwtGuard extends AuthGuard() {
 
   private async authenticate(context: ExecutionContext, request: Request): Promise<Principal> {
     const token = bearerToken(request.headers.authorization);
+    if (looksLikeKey(token)) {
+      return this.keys.verify(token);
+    }
     const known = this.verified.find(token, this.clock.now());
     if (known !== undefined) {
       return known.principal;

@@ -1,16 +1,16 @@
-/** Who is calling, as a verified token says, and the decorator that hands it to a route. */
+/** Who is calling, as a verified token or API key says, and the decorator that hands it to a route. */
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import { Unauthenticated } from './auth-errors.js';
 import type { Scope } from './scopes.js';
 
 export interface Principal {
-  /** The `sub` claim. */
+  /** The `sub` claim; `key:` and its id for an API key. */
   readonly subject: string;
-  /** The `tenant` claim: every query is scoped by it. */
+  /** The `tenant` claim, or that of the key: every query is scoped by it. */
   readonly tenant: string;
   readonly scopes: ReadonlySet<Scope>;
-  /** What was shown to prove it, for limits and for the audit log: `sub:` and the subject of a token. Never the credential itself. */
+  /** What was shown to prove it, for limits and for the audit log: `sub:` and the subject of a token, `key:` and the id of an API key. Never the credential itself. */
   readonly credential: string;
 }
 

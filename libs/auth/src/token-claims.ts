@@ -4,7 +4,7 @@
  */
 import { InvalidToken, TokenExpired } from './auth-errors.js';
 import type { Principal } from './principal.js';
-import { isScope, type Scope } from './scopes.js';
+import { scopesGrantedBy, type Scope } from './scopes.js';
 
 /** How far the clocks of issuer and verifier may differ, in ms. */
 export const CLOCK_LEEWAY_MS = 60_000;
@@ -78,7 +78,7 @@ function scopes(claims: Readonly<Record<string, unknown>>): ReadonlySet<Scope> {
   if (typeof value !== 'string' || value.length > SCOPE_TEXT_MAX_LENGTH) {
     throw new InvalidToken('scope is not a short text');
   }
-  return new Set(value.split(' ').filter(isScope));
+  return new Set(value.split(' ').flatMap(scopesGrantedBy));
 }
 
 function instant(claims: Readonly<Record<string, unknown>>, name: string): number | undefined {

@@ -4,6 +4,7 @@
  */
 import { CONNECTION_SETTINGS } from './table-connections.js';
 import { OUTBOUND_SETTINGS } from './table-outbound.js';
+import { KEY_SETTINGS } from './table-keys.js';
 import { PROCESS_SETTINGS } from './table-process.js';
 import { SCHEDULER_SETTINGS } from './table-scheduler.js';
 import { TASK_SETTINGS } from './table-tasks.js';
@@ -16,6 +17,7 @@ export const SETTINGS = {
   ...PROCESS_SETTINGS,
   ...CONNECTION_SETTINGS,
   ...TRANSPORT_SETTINGS,
+  ...KEY_SETTINGS,
   ...WORKER_SETTINGS,
   ...SCHEDULER_SETTINGS,
   ...TASK_SETTINGS,

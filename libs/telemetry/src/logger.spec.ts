@@ -68,6 +68,8 @@ describe('Logger', () => {
     [{ headers: { Cookie: 'sid=hush', 'set-cookie': ['hush'] } }, 'hush'],
     [{ db: { password: 'hush', userPasswd: 'hush' } }, 'hush'],
     [{ AUTH_JWT_SECRET: 'hush', accessToken: 'hush', apiKey: 'hush', privateKey: 'hush' }, 'hush'],
+    [{ note: `key trx_${'0'.repeat(22)}_${'hush'.repeat(10)}123_abcdef here` }, 'hush'],
+    [{ note: `cut off trx_${'0'.repeat(22)}_hush` }, 'hush'],
     [{ note: 'token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl here' }, 'eyJ'],
     [{ note: 'connect mysql://root:hush@db:3306/tasks failed' }, 'hush'],
     [{ note: 'redis://:hush@cache:6379 and rediss://u:hush@x' }, 'hush'],

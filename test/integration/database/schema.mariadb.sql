@@ -1,3 +1,29 @@
+CREATE TABLE `api_key_turns` (
+  `tenant` varchar(64) NOT NULL,
+  `taken_at` bigint NOT NULL,
+  PRIMARY KEY (`tenant`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `api_keys` (
+  `id` binary(16) NOT NULL,
+  `tenant` varchar(64) NOT NULL,
+  `name` varchar(128) NOT NULL,
+  `scopes` varchar(1000) NOT NULL,
+  `secret_hash` binary(32) NOT NULL,
+  `previous_hash` binary(32) NOT NULL,
+  `previous_until` bigint NOT NULL DEFAULT 0,
+  `made_by` binary(16) NOT NULL,
+  `created_by` varchar(255) NOT NULL,
+  `created_at` bigint NOT NULL,
+  `expires_at` bigint NOT NULL,
+  `rotated_at` bigint NOT NULL DEFAULT 0,
+  `revoked_at` bigint NOT NULL DEFAULT 0,
+  `last_used_at` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`),
+  KEY `ix_api_keys_tenant` (`tenant`,`id`),
+  CONSTRAINT `ck_api_keys_life` CHECK (`expires_at` > `created_at` and `previous_until` <= `expires_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `attempts` (
   `task_id` binary(16) NOT NULL,
   `attempt` int NOT NULL,

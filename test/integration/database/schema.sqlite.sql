@@ -1,3 +1,30 @@
+CREATE TABLE "api_key_turns" (
+  "tenant" text NOT NULL,
+  "taken_at" integer NOT NULL,
+  PRIMARY KEY ("tenant")
+) STRICT;
+
+CREATE TABLE "api_keys" (
+  "id" blob NOT NULL,
+  "tenant" text NOT NULL,
+  "name" text NOT NULL,
+  "scopes" text NOT NULL,
+  "secret_hash" blob NOT NULL,
+  "previous_hash" blob NOT NULL,
+  "previous_until" integer DEFAULT 0 NOT NULL,
+  "made_by" blob NOT NULL,
+  "created_by" text NOT NULL,
+  "created_at" integer NOT NULL,
+  "expires_at" integer NOT NULL,
+  "rotated_at" integer DEFAULT 0 NOT NULL,
+  "revoked_at" integer DEFAULT 0 NOT NULL,
+  "last_used_at" integer DEFAULT 0 NOT NULL,
+  CONSTRAINT "ck_api_keys_life" CHECK (expires_at > created_at AND previous_until <= expires_at),
+  PRIMARY KEY ("id")
+) STRICT;
+
+CREATE INDEX "ix_api_keys_tenant" ON "api_keys" ("tenant", "id");
+
 CREATE TABLE "attempts" (
   "task_id" blob NOT NULL,
   "attempt" integer NOT NULL,

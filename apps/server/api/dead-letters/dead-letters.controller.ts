@@ -5,8 +5,10 @@
 import { Controller, Get, Inject, UseInterceptors } from '@nestjs/common';
 import { ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Scopes, type Principal } from '@app/auth';
+import { Config } from '@app/config';
 import { DeadLetters, FAILURE_REASONS, TaskReader } from '@app/tasks';
 import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
+import { sightOf } from '../tasks/content-scope.js';
 import { writeCursor } from '../tasks/cursor.js';
 import { DEAD_LETTER_PARAMETERS, PAGE_DEFAULT, readListQuery } from '../tasks/list-query.js';
 import { showTask } from '../tasks/show-task.js';
@@ -20,6 +22,7 @@ export class DeadLettersController {
   constructor(
     @Inject(TaskReader) private readonly reader: TaskReader,
     @Inject(DeadLetters) private readonly deadLetters: DeadLetters,
+    @Inject(Config) private readonly config: Config,
   ) {}
 
   @Get()
@@ -35,10 +38,15 @@ export class DeadLettersController {
   @ApiQuery({ name: 'limit', required: false, schema: { type: 'integer', minimum: 1, maximum: 200, default: PAGE_DEFAULT } })
   @ApiQuery({ name: 'cursor', required: false, type: String, description: '`nextCursor` of the page before, with the same filters.' })
   @ApiResponse({ status: 200, type: TaskPageResponse })
-  async list(@Query() parameters: ReadonlyMap<string, string>, @Caller() { tenant }: Principal): Promise<TaskPageResponse> {
+  async list(@Query() parameters: ReadonlyMap<string, string>, @Caller() caller: Principal): Promise<TaskPageResponse> {
+    const { tenant } = caller;
+    const sight = sightOf(this.config, caller);
     const { filter, page } = readListQuery(parameters, tenant, { state: 'failed', discarded: false });
     const { items, nextCursor } = await this.reader.list(tenant, filter, page);
-    return { items: items.map(showTask), nextCursor: nextCursor === null ? null : writeCursor(tenant, filter, nextCursor) };
+    return {
+      items: items.map((task) => showTask(task, sight)),
+      nextCursor: nextCursor === null ? null : writeCursor(tenant, filter, nextCursor),
+    };
   }
 
   @Get('summary')

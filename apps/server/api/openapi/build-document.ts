@@ -14,14 +14,14 @@ type Operation = NonNullable<PathItem['get']>;
 const PREFIX = '/api/';
 const DESCRIPTION =
   'Submit tasks, watch them, step in. Errors are problem documents (RFC 9457) with a stable `code`. ' +
-  'Send a token as `Authorization: Bearer …`; each call names the scope it needs.';
+  'Send a token or an API key as `Authorization: Bearer …`; each call names the scope it needs.';
 
 const ALWAYS = {
   400: 'The request cannot be read, or a parameter does not do.',
   500: 'An error on our side.',
   503: 'Not available at the moment; see Retry-After.',
 };
-const GUARDED = { 401: 'No token, or one that is not acceptable.', 403: 'The token lacks the scope.' };
+const GUARDED = { 401: 'No token or API key, or one that is not acceptable.', 403: 'The token or API key lacks the scope.' };
 const WITH_BODY = {
   408: 'The body took too long.',
   413: 'The body or the payload is too large.',
@@ -36,7 +36,7 @@ export function buildOpenApiDocument(app: INestApplication): OpenAPIObject {
     .setTitle('Task Runner X')
     .setDescription(DESCRIPTION)
     .setVersion('1')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'bearer')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT or API key' }, 'bearer')
     .build();
   const document = SwaggerModule.createDocument(app, head, { extraModels: [ProblemResponse] });
   document.paths = Object.fromEntries(Object.entries(document.paths).filter(([path]) => path.startsWith(PREFIX)));

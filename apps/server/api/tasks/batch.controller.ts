@@ -16,6 +16,7 @@ import { assertAcceptable, bindBody } from '../request/bind-body.js';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
 import { QueryReader } from '../request/query-reader.js';
 import { requestIdOf } from '../request/request-id.js';
+import { sightOf, type Sight } from './content-scope.js';
 import { NewBatchBody } from './new-task.body.js';
 import { readBatchTask } from './read-new-task.js';
 import { showTask } from './show-task.js';
@@ -72,8 +73,9 @@ export class BatchController {
     const read = value.tasks.map((task, index) => this.read(task, index, caller));
     const accepted = read.filter((item): item is NewTask => !(item instanceof TaskRunnerError));
     const settled = await this.hand(accepted);
+    const sight = sightOf(this.config, caller);
     const items = read.map((item) =>
-      item instanceof TaskRunnerError ? this.refused(item, response) : this.shown(settled.shift(), response),
+      item instanceof TaskRunnerError ? this.refused(item, response) : this.shown(settled.shift(), sight, response),
     );
     return { items };
   }
@@ -100,11 +102,11 @@ export class BatchController {
     return settled;
   }
 
-  private shown(result: PromiseSettledResult<Submitted> | undefined, response: Response): BatchItemResponse {
+  private shown(result: PromiseSettledResult<Submitted> | undefined, sight: Sight, response: Response): BatchItemResponse {
     if (result?.status !== 'fulfilled') {
       return this.refused(result?.reason, response);
     }
-    return { status: result.value.replayed ? 200 : 201, task: showTask(result.value.task) };
+    return { status: result.value.replayed ? 200 : 201, task: showTask(result.value.task, sight) };
   }
 
   private refused(error: unknown, response: Response): BatchItemResponse {

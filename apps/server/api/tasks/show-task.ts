@@ -1,9 +1,14 @@
-/** Turns what the store knows into what the wire shows: times as ISO 8601, and no field a client has no business with. */
+/**
+ * Turns what the store knows into what the wire shows: times as ISO 8601, and no field a client has no business with. What a task
+ * contains is left out here, and nowhere else, for callers that may not see it.
+ */
 import type { AttemptView, TaskView } from '@app/tasks';
 import { formatInstant } from '../request/instant.js';
-import type { AttemptResponse, TaskResponse } from './task.response.js';
+import { WITHHELD, type Sight } from './content-scope.js';
+import type { AttemptResponse, TaskErrorResponse, TaskResponse } from './task.response.js';
 
-export function showTask(task: TaskView): TaskResponse {
+export function showTask(task: TaskView, sight: Sight): TaskResponse {
+  const whole = sight === 'whole';
   return {
     id: task.id,
     name: task.name,
@@ -12,17 +17,18 @@ export function showTask(task: TaskView): TaskResponse {
     state: task.state,
     reason: task.reason,
     discarded: task.discarded,
-    payload: task.payload,
-    result: task.result,
-    lastError: task.lastError,
+    payload: whole ? task.payload : null,
+    result: whole ? task.result : null,
+    lastError: task.lastError === null ? null : showError(task.lastError, sight),
     attempt: task.attempt,
     failures: task.failures,
     crashes: task.crashes,
     maxAttempts: task.maxAttempts,
     retry: task.retry,
-    progress: task.progress === null ? null : { ...task.progress, updatedAt: formatInstant(task.progress.updatedAt) },
+    progress: showProgress(task.progress, sight),
     tags: task.tags,
-    metadata: task.metadata,
+    metadata: whole ? task.metadata : null,
+    contentWithheld: !whole,
     runAt: formatInstant(task.runAt),
     timeoutMs: task.timeoutMs,
     expiresAt: formatOptional(task.expiresAt),
@@ -36,16 +42,30 @@ export function showTask(task: TaskView): TaskResponse {
   };
 }
 
-export function showAttempt(attempt: AttemptView): AttemptResponse {
+export function showAttempt(attempt: AttemptView, sight: Sight): AttemptResponse {
   return {
     attempt: attempt.attempt,
     outcome: attempt.outcome,
     workerId: attempt.workerId,
     startedAt: formatInstant(attempt.startedAt),
     finishedAt: formatInstant(attempt.finishedAt),
-    error: attempt.error,
-    result: attempt.result,
+    error: attempt.error === null ? null : showError(attempt.error, sight),
+    result: sight === 'whole' ? attempt.result : null,
+    contentWithheld: sight !== 'whole',
   };
+}
+
+/** The code is of the platform or the handler's own naming; the message may repeat what the handler was given. */
+export function showError({ code, message }: TaskErrorResponse, sight: Sight): TaskErrorResponse {
+  return { code, message: sight === 'whole' ? message : WITHHELD };
+}
+
+function showProgress(progress: TaskView['progress'], sight: Sight): TaskResponse['progress'] {
+  if (progress === null) {
+    return null;
+  }
+  const { fraction, message, updatedAt } = progress;
+  return { fraction, message: sight === 'whole' ? message : null, updatedAt: formatInstant(updatedAt) };
 }
 
 function formatOptional(ms: number | null): string | null {

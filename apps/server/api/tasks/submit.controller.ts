@@ -7,6 +7,7 @@ import { Config } from '@app/config';
 import { TaskReader, TaskSubmitter, TaskWaiter, type TaskView } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
 import { QueryReader } from '../request/query-reader.js';
+import { sightOf } from './content-scope.js';
 import { readIdempotencyKey } from './idempotency.js';
 import { NewTaskBody } from './new-task.body.js';
 import { readWait } from './prefer.js';
@@ -54,6 +55,7 @@ export class SubmitController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<TaskResponse> {
     const waitMs = readWait(prefer);
+    const sight = sightOf(this.config, caller);
     const task = readNewTask(body, readIdempotencyKey(key), caller, this.config);
     const { task: stored, replayed } = await this.submitter.submit(task);
     response.location(`/api/tasks/${stored.id}`);
@@ -62,12 +64,12 @@ export class SubmitController {
     }
     if (waitMs === null) {
       response.status(replayed ? 200 : 201);
-      return showTask(stored);
+      return showTask(stored, sight);
     }
     const finished = await this.outcome(stored, waitMs, request);
     response.setHeader('Preference-Applied', `wait=${waitMs / 1_000}`);
     response.status(finished === null ? 202 : 200);
-    return showTask(finished ?? (await this.reader.get(caller.tenant, stored.id)));
+    return showTask(finished ?? (await this.reader.get(caller.tenant, stored.id)), sight);
   }
 
   /** The finished task, or null where the wait ended first. A client that hangs up ends the wait. */

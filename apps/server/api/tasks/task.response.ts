@@ -92,6 +92,12 @@ export class TaskResponse {
   @ApiProperty({ type: 'object', additionalProperties: true, nullable: true })
   metadata!: Readonly<Record<string, unknown>> | null;
 
+  @ApiProperty({
+    description:
+      'True where the installation shows content only with the scope `tasks:payload` and the caller lacks it: payload, result, metadata and messages are left out.',
+  })
+  contentWithheld!: boolean;
+
   @ApiProperty({ ...TIME, description: 'Not before this moment; the next try while `retrying`.' })
   runAt!: string;
 
@@ -154,6 +160,9 @@ export class AttemptResponse {
 
   @ApiProperty(ANY_JSON)
   result!: unknown;
+
+  @ApiProperty({ description: 'As of a task.' })
+  contentWithheld!: boolean;
 }
 
 @ApiSchema({ name: 'AttemptList' })

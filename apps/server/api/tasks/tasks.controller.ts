@@ -6,6 +6,7 @@ import { Config } from '@app/config';
 import { FAILURE_REASONS, TASK_STATES, TaskCanceller, TaskDiscarder, TaskReader, TaskRetrier } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
 import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
+import { sightOf } from './content-scope.js';
 import { writeCursor } from './cursor.js';
 import { LIST_PARAMETERS, PAGE_DEFAULT, readListQuery } from './list-query.js';
 import { readReason, readRetry, ReasonBody, RetryTaskBody } from './operate.body.js';
@@ -43,10 +44,15 @@ export class TasksController {
   @ApiQuery({ name: 'limit', required: false, schema: { type: 'integer', minimum: 1, maximum: 200, default: PAGE_DEFAULT } })
   @ApiQuery({ name: 'cursor', required: false, type: String, description: '`nextCursor` of the page before, with the same filters.' })
   @ApiResponse({ status: 200, type: TaskPageResponse })
-  async list(@Query() parameters: ReadonlyMap<string, string>, @Caller() { tenant }: Principal): Promise<TaskPageResponse> {
+  async list(@Query() parameters: ReadonlyMap<string, string>, @Caller() caller: Principal): Promise<TaskPageResponse> {
+    const { tenant } = caller;
+    const sight = sightOf(this.config, caller);
     const { filter, page } = readListQuery(parameters, tenant);
     const { items, nextCursor } = await this.reader.list(tenant, filter, page);
-    return { items: items.map(showTask), nextCursor: nextCursor === null ? null : writeCursor(tenant, filter, nextCursor) };
+    return {
+      items: items.map((task) => showTask(task, sight)),
+      nextCursor: nextCursor === null ? null : writeCursor(tenant, filter, nextCursor),
+    };
   }
 
   @Get(':id')
@@ -54,8 +60,8 @@ export class TasksController {
   @ApiOperation({ summary: 'Read a task' })
   @ApiParam(ID)
   @ApiResponse({ status: 200, type: TaskResponse })
-  async get(@Param('id', TaskId) id: string, @Caller() { tenant }: Principal): Promise<TaskResponse> {
-    return showTask(await this.reader.get(tenant, id));
+  async get(@Param('id', TaskId) id: string, @Caller() caller: Principal): Promise<TaskResponse> {
+    return showTask(await this.reader.get(caller.tenant, id), sightOf(this.config, caller));
   }
 
   @Get(':id/attempts')
@@ -63,8 +69,9 @@ export class TasksController {
   @ApiOperation({ summary: 'Read the attempts of a task' })
   @ApiParam(ID)
   @ApiResponse({ status: 200, type: AttemptListResponse })
-  async attempts(@Param('id', TaskId) id: string, @Caller() { tenant }: Principal): Promise<AttemptListResponse> {
-    return { items: (await this.reader.attempts(tenant, id)).map(showAttempt) };
+  async attempts(@Param('id', TaskId) id: string, @Caller() caller: Principal): Promise<AttemptListResponse> {
+    const sight = sightOf(this.config, caller);
+    return { items: (await this.reader.attempts(caller.tenant, id)).map((attempt) => showAttempt(attempt, sight)) };
   }
 
   @Post(':id/cancel')
@@ -80,8 +87,8 @@ export class TasksController {
   @ApiBody({ type: ReasonBody, required: false })
   @ApiResponse({ status: 200, type: TaskResponse })
   @ApiResponse(INVALID_STATE)
-  async cancel(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() { tenant, subject }: Principal): Promise<TaskResponse> {
-    return showTask(await this.canceller.cancel(tenant, id, subject, readReason(body)));
+  async cancel(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() caller: Principal): Promise<TaskResponse> {
+    return showTask(await this.canceller.cancel(caller.tenant, id, caller.subject, readReason(body)), sightOf(this.config, caller));
   }
 
   @Post(':id/retry')
@@ -96,8 +103,11 @@ export class TasksController {
   @ApiBody({ type: RetryTaskBody, required: false })
   @ApiResponse({ status: 200, type: TaskResponse })
   @ApiResponse(INVALID_STATE)
-  async retry(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() { tenant, subject }: Principal): Promise<TaskResponse> {
-    return showTask(await this.retrier.retry(tenant, id, subject, readRetry(body, this.config)));
+  async retry(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() caller: Principal): Promise<TaskResponse> {
+    return showTask(
+      await this.retrier.retry(caller.tenant, id, caller.subject, readRetry(body, this.config)),
+      sightOf(this.config, caller),
+    );
   }
 
   @Post(':id/discard')
@@ -112,7 +122,7 @@ export class TasksController {
   @ApiBody({ type: ReasonBody, required: false })
   @ApiResponse({ status: 200, type: TaskResponse })
   @ApiResponse(INVALID_STATE)
-  async discard(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() { tenant, subject }: Principal): Promise<TaskResponse> {
-    return showTask(await this.discarder.discard(tenant, id, subject, readReason(body)));
+  async discard(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() caller: Principal): Promise<TaskResponse> {
+    return showTask(await this.discarder.discard(caller.tenant, id, caller.subject, readReason(body)), sightOf(this.config, caller));
   }
 }

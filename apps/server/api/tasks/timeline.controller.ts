@@ -2,8 +2,10 @@
 import { Controller, Get, Inject, Param, UseInterceptors } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Scopes, type Principal } from '@app/auth';
+import { Config } from '@app/config';
 import { TaskTimeline } from '@app/tasks';
 import { QueryReader } from '../request/query-reader.js';
+import { sightOf } from './content-scope.js';
 import { showTimelineItem } from './show-timeline.js';
 import { TaskId } from './task-id.js';
 import { TimelineResponse } from './timeline.response.js';
@@ -12,7 +14,10 @@ import { TimelineResponse } from './timeline.response.js';
 @Controller('api/tasks')
 @UseInterceptors(QueryReader)
 export class TimelineController {
-  constructor(@Inject(TaskTimeline) private readonly timeline: TaskTimeline) {}
+  constructor(
+    @Inject(TaskTimeline) private readonly timeline: TaskTimeline,
+    @Inject(Config) private readonly config: Config,
+  ) {}
 
   @Get(':id/timeline')
   @Scopes('tasks:read')
@@ -23,8 +28,9 @@ export class TimelineController {
   })
   @ApiParam({ name: 'id', format: 'uuid', description: 'The id of the task.' })
   @ApiResponse({ status: 200, type: TimelineResponse })
-  async read(@Param('id', TaskId) id: string, @Caller() { tenant }: Principal): Promise<TimelineResponse> {
-    const { items, truncated } = await this.timeline.of(tenant, id);
-    return { items: items.map(showTimelineItem), truncated };
+  async read(@Param('id', TaskId) id: string, @Caller() caller: Principal): Promise<TimelineResponse> {
+    const { items, truncated } = await this.timeline.of(caller.tenant, id);
+    const sight = sightOf(this.config, caller);
+    return { items: items.map((item) => showTimelineItem(item, sight)), truncated };
   }
 }
