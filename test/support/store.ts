@@ -83,6 +83,7 @@ const TABLES = [
   'task_resources',
   'audit_entries',
   'bulk_operations',
+  'token_revocations',
 ];
 
 /** A clock that stands still until it is moved. */
