@@ -4,6 +4,7 @@
  */
 import type { DynamicModule, Type } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { RevocationsModule } from '@app/auth';
 import type { Config, Role } from '@app/config';
 
 /** What a role adds to the process: modules, and what must surround its routes. */
@@ -15,7 +16,7 @@ interface Part {
 const api = async (): Promise<Part> => {
   const { ApiModule } = await import('./api/api.module.js');
   const { configureApi } = await import('./api/configure-api.js');
-  return { modules: [ApiModule], configure: configureApi };
+  return { modules: [RevocationsModule, ApiModule], configure: configureApi };
 };
 
 const scheduler = async (): Promise<Part> => ({ modules: [(await import('./scheduler/scheduler.module.js')).SchedulerModule] });

@@ -1,10 +1,16 @@
 export { accessOf, Public, Scopes, type Access } from './access.js';
 export { InsufficientScope, InvalidToken, TokenExpired, Unauthenticated } from './auth-errors.js';
 export { AuthModule } from './auth.module.js';
+export { AUTH_ENTITIES } from './entities.js';
 export { issueToken, type TokenRequest } from './issue-token.js';
 export { JwtGuard, requireScopes } from './jwt.guard.js';
 export { Caller, principalOf, type Principal } from './principal.js';
+export { pruneRevocations, RevocationStore, type NewRevocation, type RevocationLimits, type RevocationView } from './revocation-store.js';
+export { type ListedRevocation, type RevocationKind } from './revocation-list.js';
+export { Revocations } from './revocations.js';
+export { RevocationsModule } from './revocations.module.js';
 export { assertEveryRouteIsGuarded, routesIn, routesOf, type Route } from './routes.js';
 export { isScope, SCOPES, type Scope } from './scopes.js';
 export { SigningKey, type AuthSettings } from './signing-key.js';
-export { isTenant, SYSTEM_TENANT } from './token-claims.js';
+export { isTenant, isTokenWord, SYSTEM_TENANT } from './token-claims.js';
+export { TokenKeys } from './token-keys.js';

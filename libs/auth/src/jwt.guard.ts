@@ -11,23 +11,27 @@ import { accessOf } from './access.js';
 import { InsufficientScope, InvalidToken, Unauthenticated } from './auth-errors.js';
 import { JwtVerification } from './jwt-verification.js';
 import type { Principal } from './principal.js';
+import { Revocations } from './revocations.js';
 import type { Scope } from './scopes.js';
 import type { VerifiedToken } from './token-claims.js';
-import { shapeProblem } from './token-shape.js';
+import { TokenKeys } from './token-keys.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 @Injectable()
 export class JwtGuard extends AuthGuard() {
-  private readonly verified = new VerifiedTokens();
+  private readonly verified: VerifiedTokens;
 
   constructor(
     @Inject(JwtVerification) verification: JwtVerification,
+    @Inject(TokenKeys) keys: TokenKeys,
+    @Inject(Revocations) private readonly revocations: Revocations,
     @Inject(Clock) private readonly clock: Clock,
   ) {
     super({ defaultStrategy: verification.strategyName });
+    this.verified = new VerifiedTokens(keys);
   }
 
-  /** @throws Unauthenticated, InvalidToken, TokenExpired, InsufficientScope */
+  /** @throws Unauthenticated, InvalidToken, TokenExpired, InsufficientScope, Unavailable */
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const access = accessOf(context.getHandler(), context.getClass());
     if (access === 'public') {
@@ -56,18 +60,16 @@ export class JwtGuard extends AuthGuard() {
 
   private async authenticate(context: ExecutionContext, request: Request): Promise<Principal> {
     const token = bearerToken(request.headers.authorization);
-    const known = this.verified.find(token, this.clock.now());
-    if (known !== undefined) {
-      return known.principal;
-    }
-    const problem = shapeProblem(token);
-    if (problem !== null) {
-      throw new InvalidToken(problem);
-    }
+    const verified = this.verified.find(token, this.clock.now()) ?? (await this.verify(context, request, token));
+    await this.revocations.assertStanding(verified);
+    return verified.principal;
+  }
+
+  private async verify(context: ExecutionContext, request: Request, token: string): Promise<VerifiedToken> {
     await super.canActivate(context);
     const verified = request.user as unknown as VerifiedToken;
     this.verified.remember(token, verified);
-    return verified.principal;
+    return verified;
   }
 }
 

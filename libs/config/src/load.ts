@@ -3,8 +3,9 @@
  * in one round, and no problem repeats a value or a path.
  */
 import { InvalidConfiguration } from '@app/errors';
-import { isEmbedded, RULES } from './combinations.js';
+import { RULES } from './combinations.js';
 import { Config } from './config.js';
+import { isEmbedded } from './rule.js';
 import type { Reading, Setting } from './setting.js';
 import { fieldOf, settingEntries, type SettingField, type SettingValues } from './settings.js';
 

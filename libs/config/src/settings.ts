@@ -7,6 +7,7 @@ import { OUTBOUND_SETTINGS } from './table-outbound.js';
 import { PROCESS_SETTINGS } from './table-process.js';
 import { SCHEDULER_SETTINGS } from './table-scheduler.js';
 import { TASK_SETTINGS } from './table-tasks.js';
+import { TOKEN_SETTINGS } from './table-tokens.js';
 import { WORKER_SETTINGS } from './table-worker.js';
 import type { Setting } from './setting.js';
 
@@ -14,6 +15,7 @@ import type { Setting } from './setting.js';
 export const SETTINGS = {
   ...PROCESS_SETTINGS,
   ...CONNECTION_SETTINGS,
+  ...TOKEN_SETTINGS,
   ...WORKER_SETTINGS,
   ...SCHEDULER_SETTINGS,
   ...TASK_SETTINGS,

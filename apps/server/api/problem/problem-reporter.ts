@@ -3,7 +3,7 @@
  * a dependency's as a warning, why a token was refused at info, and nothing at all for a caller's ordinary mistakes.
  */
 import { Inject, Injectable } from '@nestjs/common';
-import { InvalidToken } from '@app/auth';
+import { InvalidToken, TokenExpired } from '@app/auth';
 import { Clock } from '@app/lifecycle';
 import { Logger } from '@app/telemetry';
 import { problemOf, type Problem } from './problem.js';
@@ -29,7 +29,7 @@ export class ProblemReporter {
       this.tellOutage({ ...fields, err: error });
     } else if (problem.status >= 500) {
       this.logger.error({ ...fields, err: error }, 'a request failed');
-    } else if (error instanceof InvalidToken) {
+    } else if (error instanceof InvalidToken || error instanceof TokenExpired) {
       this.logger.info({ ...fields, reason: error.reason }, 'a token was refused');
     }
     return problem;
