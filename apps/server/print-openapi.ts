@@ -6,7 +6,9 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AuditLog } from '@app/audit';
+import { Revocations, RevocationStore } from '@app/auth';
 import { Config } from '@app/config';
+import { Clock } from '@app/lifecycle';
 import {
   BulkOperations,
   DeadLetters,
@@ -27,10 +29,13 @@ import { ProblemReporter } from './api/problem/problem-reporter.js';
 const CALLED = [
   AuditLog,
   BulkOperations,
+  Clock,
   Config,
   DeadLetters,
   ProblemReporter,
   Queues,
+  Revocations,
+  RevocationStore,
   TaskCanceller,
   TaskDiscarder,
   TaskReader,

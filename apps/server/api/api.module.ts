@@ -12,6 +12,7 @@ import { AllowedMethods } from './problem/allowed-methods.js';
 import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemReporter } from './problem/problem-reporter.js';
 import { QueuesController } from './queues/queues.controller.js';
+import { RevocationsController } from './revocations/revocations.controller.js';
 import { BatchController } from './tasks/batch.controller.js';
 import { SubmitController } from './tasks/submit.controller.js';
 import { TasksController } from './tasks/tasks.controller.js';
@@ -29,6 +30,7 @@ export const API_CONTROLLERS = [
   QueuesController,
   WorkersController,
   AuditController,
+  RevocationsController,
 ];
 
 @Module({
