@@ -1,7 +1,7 @@
 /** Everything that is stored, by all libs: one database, one schema. */
 import { AUDIT_ENTITIES } from '@app/audit';
-import { KEY_ENTITIES } from '@app/auth';
+import { AUTH_ENTITIES, KEY_ENTITIES } from '@app/auth';
 import type { EntityFactory } from '@app/database';
 import { TASK_ENTITIES } from '@app/tasks';
 
-export const ENTITIES: readonly EntityFactory[] = [...TASK_ENTITIES, ...AUDIT_ENTITIES, ...KEY_ENTITIES];
+export const ENTITIES: readonly EntityFactory[] = [...TASK_ENTITIES, ...AUDIT_ENTITIES, ...AUTH_ENTITIES, ...KEY_ENTITIES];

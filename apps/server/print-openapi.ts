@@ -6,8 +6,9 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AuditLog } from '@app/audit';
-import { ApiKeys, KeyMaker, KeyRevoker, KeyRotator } from '@app/auth';
+import { ApiKeys, KeyMaker, KeyRevoker, KeyRotator, Revocations, RevocationStore } from '@app/auth';
 import { Config } from '@app/config';
+import { Clock } from '@app/lifecycle';
 import {
   BulkOperations,
   DeadLetters,
@@ -29,6 +30,7 @@ const CALLED = [
   ApiKeys,
   AuditLog,
   BulkOperations,
+  Clock,
   Config,
   DeadLetters,
   KeyMaker,
@@ -36,6 +38,8 @@ const CALLED = [
   KeyRotator,
   ProblemReporter,
   Queues,
+  Revocations,
+  RevocationStore,
   TaskCanceller,
   TaskDiscarder,
   TaskReader,

@@ -2,6 +2,7 @@
  * Prints a token, and nothing else, to standard output: `npm run --silent token`. Works where the shared secret is at hand,
  * as it is on an embedded start; with a public key only, tokens come from whoever holds the private one.
  */
+import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { issueToken, SCOPES, scopesGrantedBy, SigningKey, type Scope } from '@app/auth';
 import { loadConfig, readEnvironment } from '@app/config';
@@ -12,14 +13,17 @@ const USAGE = 'Usage: npm run --silent token -- [--tenant NAME] [--subject NAME]
 /** The starter of the programs leaves the name of this one in front of its arguments. */
 const STARTED_AS = 'print-token';
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** Where nothing is said of it; less where less is accepted. */
+const TTL_MS = 86_400_000;
 const TTL_MAX_MS = 365 * 86_400_000;
 
 async function main(): Promise<string> {
   const { values } = readArguments();
   const scopes = readScopes(values.scope);
-  const ttlMs = readTtl(values.ttl);
   const key = await SigningKey.resolve(loadConfig(readEnvironment()));
-  return issueToken(key, new SystemClock(), { tenant: values.tenant, subject: values.subject, scopes, ttlMs });
+  const ttlMs = values.ttl === undefined ? Math.min(TTL_MS, key.rules.lifetimeMaxMs) : readTtl(values.ttl);
+  const { tenant, subject } = values;
+  return issueToken(key, new SystemClock(), { tenant, subject, scopes, ttlMs, tokenId: randomUUID() });
 }
 
 function readArguments() {
@@ -30,7 +34,7 @@ function readArguments() {
         tenant: { type: 'string', default: 'default' },
         subject: { type: 'string', default: 'local' },
         scope: { type: 'string', default: SCOPES.join(' ') },
-        ttl: { type: 'string', default: '24h' },
+        ttl: { type: 'string' },
       },
     });
   } catch {

@@ -106,5 +106,5 @@ export function nodeNames(): { name: string; role: Role }[] {
 
 export function tokenFor(tenant: string): string {
   const now = Math.floor(Date.now() / 1_000);
-  return signToken({ tenant, expiresInSeconds: DAY_S, claims: { iat: now - ISSUED_AGO_S } });
+  return signToken({ tenant, expiresInSeconds: DAY_S - ISSUED_AGO_S, claims: { iat: now - ISSUED_AGO_S } });
 }

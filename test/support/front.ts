@@ -8,10 +8,10 @@ import { Global, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AuditLog } from '@app/audit';
-import { AuthModule, issueToken, KeyPepper, SCOPES, SigningKey, type Scope } from '@app/auth';
+import { AuthModule, issueToken, KeyPepper, Revocations, RevocationStore, SCOPES, SigningKey, TokenKeys, type Scope } from '@app/auth';
 import { Config, loadConfig, type Environment } from '@app/config';
 import { IdempotencyKeyReused, InvalidState, NotFound } from '@app/errors';
-import { Clock } from '@app/lifecycle';
+import { Clock, Conditions, Loops, Shutdown } from '@app/lifecycle';
 import {
   BulkOperations,
   DeadLetters,
@@ -39,6 +39,9 @@ import { createLogger, Logger } from '@app/telemetry';
 import { ApiModule } from '../../apps/server/api/api.module.js';
 import { configureApi } from '../../apps/server/api/configure-api.js';
 import { MemoryKeys } from './memory-keys.js';
+import { MemoryRevocations } from './memory-revocations.js';
+
+const STOP_MS = 5_000;
 
 export class TestClock extends Clock {
   private passed = 0;
@@ -187,6 +190,7 @@ export interface Front {
   readonly tasks: MemoryTasks;
   readonly keys: MemoryKeys;
   readonly clock: TestClock;
+  readonly revocations: MemoryRevocations;
   /** The lines logged so far, parsed. */
   readonly lines: Record<string, unknown>[];
   token(options?: { tenant?: string; scopes?: readonly Scope[]; ttlMs?: number }): string;
@@ -207,29 +211,36 @@ export async function startFront(environment: Environment = {}, controllers: Typ
   const secret = { AUTH_JWT_SECRET: randomBytes(32).toString('hex') };
   const config = loadConfig({
     DATABASE_URL: 'sqlite:never-opened.db',
-    ...('AUTH_JWT_PUBLIC_KEY' in environment ? {} : secret),
+    ...('AUTH_JWT_PUBLIC_KEY' in environment || 'AUTH_JWKS_URL' in environment ? {} : secret),
     ...environment,
   });
   const logger = createLogger({ level: 'debug', format: 'json', role: 'api', destination });
+  const revocations = new MemoryRevocations(clock);
   const values = new Map<unknown, unknown>([
     [Config, config],
     [Clock, clock],
     [Logger, logger],
+    [Loops, new Loops()],
+    [Conditions, new Conditions()],
+    [Shutdown, new Shutdown()],
+    [RevocationStore, revocations],
+    [Revocations, new Revocations(revocations, clock, config.authRevocationStaleMs)],
   ]);
   const module = frontModule(values, tasks, keys, controllers);
   const app = await NestFactory.create<NestExpressApplication>(module, { logger: false, bodyParser: false, forceCloseConnections: true });
   configureApi(app);
   await app.listen(0, '127.0.0.1');
   const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
-  const key = app.get(SigningKey, { strict: false });
+  const key = app.get(TokenKeys, { strict: false });
+  const canSign = key instanceof SigningKey && key.canSign;
   keys.pepper = app.get(KeyPepper, { strict: false });
 
   const token: Front['token'] = ({ tenant = 't1', scopes = SCOPES, ttlMs = 60_000 } = {}) =>
-    issueToken(key, clock, { tenant, subject: 'tester', scopes, ttlMs });
+    issueToken(key as SigningKey, clock, { tenant, subject: 'tester', scopes, ttlMs });
   const call: Front['call'] = (path, init = {}) =>
     fetch(`${url}${path}`, {
       ...init,
-      headers: { ...(key.canSign ? { authorization: `Bearer ${token()}` } : {}), ...(init.headers as Record<string, string>) },
+      headers: { ...(canSign ? { authorization: `Bearer ${token()}` } : {}), ...(init.headers as Record<string, string>) },
     });
   const post: Front['post'] = (path, body, headers = {}) =>
     call(path, {
@@ -237,7 +248,11 @@ export async function startFront(environment: Environment = {}, controllers: Typ
       body: typeof body === 'object' && body !== null ? JSON.stringify(body) : body,
       headers: { 'content-type': 'application/json', ...headers },
     });
-  return { url, app, tasks, keys, clock, lines, token, call, post, close: () => app.close() };
+  const close = async (): Promise<void> => {
+    await app.get(Shutdown, { strict: false }).run('drain', STOP_MS);
+    await app.close();
+  };
+  return { url, app, tasks, keys, clock, revocations, lines, token, call, post, close };
 }
 
 function frontModule(values: ReadonlyMap<unknown, unknown>, tasks: MemoryTasks, keys: MemoryKeys, controllers: Type[]): DynamicModule {

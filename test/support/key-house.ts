@@ -25,7 +25,8 @@ export const DAY_MS = 86_400_000;
 export const LIMITS = { activeMax: 5, lifetimeMaxMs: 365 * DAY_MS };
 export const OVERLAP_MAX_MS = 7 * DAY_MS;
 
-const SIGNING = new SigningKey('HS256', createSecretKey(Buffer.alloc(32, 7)));
+const RULES = { issuer: null, audience: null, leewayMs: 0, lifetimeMaxMs: DAY_MS, type: 'any' } as const;
+const SIGNING = new SigningKey('HS256', createSecretKey(Buffer.alloc(32, 7)), RULES);
 
 export function pepperOf(text: string | null, embedded = false): KeyPepper {
   return KeyPepper.resolve({ authKeyPepper: text, embedded }, SIGNING);
@@ -33,7 +34,7 @@ export function pepperOf(text: string | null, embedded = false): KeyPepper {
 
 /** Somebody with a token. */
 export function tokenOf({ tenant = 'acme', scopes = SCOPES }: { tenant?: string; scopes?: readonly Scope[] } = {}): Principal {
-  return { subject: 'ann', tenant, scopes: new Set(scopes), credential: 'sub:ann' };
+  return { subject: 'ann', tenant, scopes: new Set(scopes), credential: 'sub:ann', tokenId: null };
 }
 
 export function actorOf(principal: Principal, reason = ''): KeyActor {

@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { Global, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Config, loadConfig, type Environment } from '@app/config';
-import { Database } from '@app/database';
+import { Database, RowIds } from '@app/database';
 import { LifecycleModule, Loops, Shutdown } from '@app/lifecycle';
 import { Doorbell } from '@app/queue';
 import { TasksModule } from '@app/tasks';
@@ -32,6 +32,7 @@ export async function startRole(
     { provide: Config, useValue: config },
     { provide: Logger, useValue: createLogger({ level: 'silent', format: 'json', role: 'test' }) },
     { provide: Database, useValue: store.raw },
+    { provide: RowIds, useValue: store.ids },
     { provide: Doorbell, useValue: store.doorbell },
   ];
   const surroundings = { module: Surroundings, providers, exports: providers };

@@ -85,6 +85,7 @@ const TABLES = [
   'bulk_operations',
   'api_keys',
   'api_key_turns',
+  'token_revocations',
 ];
 
 /** A clock that stands still until it is moved. */

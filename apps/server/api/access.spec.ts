@@ -31,7 +31,7 @@ let front: Front;
 let keyOf: ReadonlyMap<Scope, string>;
 beforeAll(async () => {
   front = await startFront({ AUTH_KEY_PEPPER: 'p'.repeat(32) });
-  const all = { subject: 'tester', tenant: 't1', scopes: new Set(SCOPES), credential: 'sub:tester' };
+  const all = { subject: 'tester', tenant: 't1', scopes: new Set(SCOPES), credential: 'sub:tester', tokenId: null };
   const actor = { principal: all, address: null, reason: '' };
   const texts = SCOPES.map(async (scope) => {
     const { text } = await front.keys.make(actor, { name: scope, scopes: [scope], expiresAt: null, ttlMs: null });

@@ -4,7 +4,7 @@
  */
 import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { AuthModule, KeysModule } from '@app/auth';
+import { AuthModule, KeysModule, RevocationsModule } from '@app/auth';
 import { AuditController } from './audit/audit.controller.js';
 import { BulkController } from './bulk/bulk.controller.js';
 import { DeadLettersController } from './dead-letters/dead-letters.controller.js';
@@ -13,6 +13,7 @@ import { AllowedMethods } from './problem/allowed-methods.js';
 import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemReporter } from './problem/problem-reporter.js';
 import { QueuesController } from './queues/queues.controller.js';
+import { RevocationsController } from './revocations/revocations.controller.js';
 import { BatchController } from './tasks/batch.controller.js';
 import { SubmitController } from './tasks/submit.controller.js';
 import { TasksController } from './tasks/tasks.controller.js';
@@ -31,10 +32,11 @@ export const API_CONTROLLERS = [
   WorkersController,
   AuditController,
   KeysController,
+  RevocationsController,
 ];
 
 /** What the routes keep in the database besides the tasks: for a process that has one. */
-export const API_STORES = [KeysModule];
+export const API_STORES = [KeysModule, RevocationsModule];
 
 @Module({
   imports: [AuthModule],

@@ -1,7 +1,7 @@
 /**
  * What the probes ask. `live`: the loops turn, and none fails for ever by itself; it never asks a dependency, because restarting
  * this process does not cure the database. `ready`: the database answers and takes writes, its schema is the one this build knows,
- * and the process is not stopping. The whole view adds Redis, whose absence makes the system slower and is therefore `degraded`,
+ * what the roles ask for at their start is there, and the process is not stopping. The whole view adds Redis, whose absence makes the system slower and is therefore `degraded`,
  * not down.
  */
 import { Controller, Get, Inject, Res } from '@nestjs/common';
@@ -11,7 +11,7 @@ import type { Response } from 'express';
 import { Public } from '@app/auth';
 import { Config } from '@app/config';
 import { Database, isReadOnly, Schema, sql } from '@app/database';
-import { Drain, Loops, within } from '@app/lifecycle';
+import { Conditions, Drain, Loops, within } from '@app/lifecycle';
 import { Doorbell, type Condition } from '@app/queue';
 import { heartbeatLatency } from '@app/tasks';
 
@@ -34,6 +34,7 @@ export class HealthController {
     @Inject(Schema) private readonly schema: Schema,
     @Inject(Doorbell) private readonly doorbell: Doorbell,
     @Inject(Drain) private readonly drain: Drain,
+    @Inject(Conditions) private readonly conditions: Conditions,
     @Inject(Loops) private readonly loops: Loops,
     @Inject(Config) private readonly config: Config,
   ) {}
@@ -45,7 +46,7 @@ export class HealthController {
 
   @Get('ready')
   ready(@Res({ passthrough: true }) response: Response): Promise<HealthCheckResult> {
-    return this.answer(response, [() => this.databaseAnswers(), () => this.notDraining()]);
+    return this.answer(response, [() => this.databaseAnswers(), () => this.conditionsMet(), () => this.notDraining()]);
   }
 
   @Get()
@@ -98,6 +99,12 @@ export class HealthController {
       return check.down({ reason: 'the schema is not the one this build knows' });
     }
     return check.up();
+  }
+
+  private conditionsMet(): HealthIndicatorResult {
+    const check = this.indicator.check('start');
+    const unmet = this.conditions.unmet();
+    return unmet.length === 0 ? check.up() : check.down({ reason: unmet.join('; ') });
   }
 
   private notDraining(): HealthIndicatorResult {

@@ -5,6 +5,7 @@ import { Bulk } from './bulk.js';
 import { Expire } from './expire.js';
 import { Promote } from './promote.js';
 import { Prune } from './prune.js';
+import { PruneRevocations } from './prune-revocations.js';
 import { Reconcile } from './reconcile.js';
 import { RegistryTimers } from './registry-timers.js';
 import { LoopParts } from './scheduler-loop.js';
@@ -13,6 +14,6 @@ import { Sweep } from './sweep.js';
 /** The scheduler role: moves what time moves. */
 @Module({
   imports: [ScheduleModule.forRoot()],
-  providers: [RegistryTimers, LoopParts, Promote, Sweep, Reconcile, Expire, Bulk, Prune, Beat],
+  providers: [RegistryTimers, LoopParts, Promote, Sweep, Reconcile, Expire, Bulk, Prune, PruneRevocations, Beat],
 })
 export class SchedulerModule {}

@@ -1,23 +1,40 @@
 /**
- * Puts the guard before every route of the application that imports it. Needs `Config`, `Clock`, and `KeyRows` and `KeyUses` from
- * global modules.
+ * Puts the guard before every route of the application that imports it. Needs `Config`, `Clock`, `Logger`, `Revocations`, `KeyRows`,
+ * `KeyUses` and what lives with the process (`Loops`, `Conditions`, `Shutdown`) from global modules.
  */
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { Config } from '@app/config';
+import { Clock } from '@app/lifecycle';
+import { Logger } from '@app/telemetry';
+import { keySetFetcher } from './fetch-key-set.js';
+import { FollowKeySet } from './follow-key-set.js';
 import { JwtGuard } from './jwt.guard.js';
 import { JwtVerification } from './jwt-verification.js';
 import { KeyPepper } from './keys/key-pepper.js';
 import { KeyRows } from './keys/key-rows.js';
+import { KeySet } from './key-set.js';
 import { KeyUses } from './keys/key-uses.js';
 import { KeyVerification } from './keys/key-verification.js';
 import { SigningKey } from './signing-key.js';
+import { TokenKeys } from './token-keys.js';
 
 @Module({
   providers: [
-    { provide: SigningKey, inject: [Config], useFactory: (config: Config) => SigningKey.resolve(config) },
+    {
+      provide: TokenKeys,
+      inject: [Config, Clock, Logger],
+      useFactory: (config: Config, clock: Clock, logger: Logger): TokenKeys | Promise<TokenKeys> =>
+        config.authJwksUrl === null
+          ? SigningKey.resolve(config)
+          : new KeySet(keySetFetcher(config.authJwksUrl, config, clock), clock, logger, {
+              coolDownMs: config.authJwksCooldownMs,
+              maxAgeMs: config.authJwksMaxAgeMs,
+            }),
+    },
+    FollowKeySet,
     JwtVerification,
-    { provide: KeyPepper, inject: [Config, SigningKey], useFactory: (config: Config, key: SigningKey) => KeyPepper.resolve(config, key) },
+    { provide: KeyPepper, inject: [Config, TokenKeys], useFactory: (config: Config, keys: TokenKeys) => KeyPepper.resolve(config, keys) },
     {
       provide: KeyVerification,
       inject: [KeyPepper, KeyRows, KeyUses],
@@ -25,6 +42,6 @@ import { SigningKey } from './signing-key.js';
     },
     { provide: APP_GUARD, useClass: JwtGuard },
   ],
-  exports: [SigningKey, KeyPepper],
+  exports: [TokenKeys, KeyPepper],
 })
 export class AuthModule {}

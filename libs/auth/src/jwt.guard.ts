@@ -13,24 +13,28 @@ import { JwtVerification } from './jwt-verification.js';
 import { looksLikeKey } from './keys/key-text.js';
 import { KeyVerification } from './keys/key-verification.js';
 import type { Principal } from './principal.js';
+import { Revocations } from './revocations.js';
 import type { Scope } from './scopes.js';
 import type { VerifiedToken } from './token-claims.js';
-import { shapeProblem } from './token-shape.js';
+import { TokenKeys } from './token-keys.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 @Injectable()
 export class JwtGuard extends AuthGuard() {
-  private readonly verified = new VerifiedTokens();
+  private readonly verified: VerifiedTokens;
 
   constructor(
     @Inject(JwtVerification) verification: JwtVerification,
     @Inject(KeyVerification) private readonly keys: KeyVerification,
+    @Inject(TokenKeys) tokenKeys: TokenKeys,
+    @Inject(Revocations) private readonly revocations: Revocations,
     @Inject(Clock) private readonly clock: Clock,
   ) {
     super({ defaultStrategy: verification.strategyName });
+    this.verified = new VerifiedTokens(tokenKeys);
   }
 
-  /** @throws Unauthenticated, InvalidToken, TokenExpired, InsufficientScope; Unavailable where a key cannot be looked up */
+  /** @throws Unauthenticated, InvalidToken, TokenExpired, InsufficientScope; Unavailable where a credential cannot be looked up */
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const access = accessOf(context.getHandler(), context.getClass());
     if (access === 'public') {
@@ -62,18 +66,16 @@ export class JwtGuard extends AuthGuard() {
     if (looksLikeKey(token)) {
       return this.keys.verify(token);
     }
-    const known = this.verified.find(token, this.clock.now());
-    if (known !== undefined) {
-      return known.principal;
-    }
-    const problem = shapeProblem(token);
-    if (problem !== null) {
-      throw new InvalidToken(problem);
-    }
+    const verified = this.verified.find(token, this.clock.now()) ?? (await this.verify(context, request, token));
+    await this.revocations.assertStanding(verified);
+    return verified.principal;
+  }
+
+  private async verify(context: ExecutionContext, request: Request, token: string): Promise<VerifiedToken> {
     await super.canActivate(context);
     const verified = request.user as unknown as VerifiedToken;
     this.verified.remember(token, verified);
-    return verified.principal;
+    return verified;
   }
 }
 

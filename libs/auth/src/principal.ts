@@ -12,6 +12,8 @@ export interface Principal {
   readonly scopes: ReadonlySet<Scope>;
   /** What was shown to prove it, for limits and for the audit log: `sub:` and the subject of a token, `key:` and the id of an API key. Never the credential itself. */
   readonly credential: string;
+  /** The `jti` claim, by which this one token can be revoked; null where it has none. */
+  readonly tokenId: string | null;
 }
 
 /** The principal the guard has put on the request. @throws Unauthenticated on a route that was not guarded. */

@@ -18,8 +18,12 @@ class StillClock extends Clock {
 const none: AuthSettings = {
   authJwtSecret: null,
   authJwtPublicKey: null,
+  authJwksUrl: null,
   authIssuer: null,
   authAudience: null,
+  authLeewayMs: 60_000,
+  authTokenLifetimeMaxMs: 86_400_000,
+  authTokenType: 'any',
   embedded: false,
   databaseUrl: 'mysql://x',
 };
@@ -36,6 +40,7 @@ describe('SigningKey', () => {
     ['HS256', { authJwtSecret: 'x'.repeat(32) }],
     ['RS256', { authJwtPublicKey: pem('rsa', {}) }],
     ['ES256', { authJwtPublicKey: pem('ec', {}).replaceAll('\n', '\\n') }],
+    ['EdDSA', { authJwtPublicKey: generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString() }],
   ])('takes its algorithm %s from the key', async (algorithm, settings) => {
     const key = await SigningKey.resolve({ ...none, ...settings });
     expect([key.algorithm, key.canSign]).toEqual([algorithm, algorithm === 'HS256']);
@@ -48,6 +53,7 @@ describe('SigningKey', () => {
     ['a small RSA key', { authJwtPublicKey: pem('rsa', { modulusLength: 1_024 }) }, /2048 bits/],
     ['another curve', { authJwtPublicKey: pem('ec', { namedCurve: 'P-384' }) }, /P-256/],
     ['rubbish', { authJwtPublicKey: 'x' }, /PEM/],
+    ['a key set, whose keys sign elsewhere', { authJwksUrl: 'https://issuer/keys' }, /signed elsewhere/],
     ['a private key', { authJwtPublicKey: '-----BEGIN PRIVATE KEY-----' }, /private/],
   ])('refuses %s', async (_, settings, message) => {
     await expect(SigningKey.resolve({ ...none, ...settings })).rejects.toThrow(message);
@@ -69,6 +75,18 @@ describe('issueToken', () => {
       iss: 'i',
       aud: 'a',
     });
+  });
+
+  it('names the token, and its type where only access tokens are accepted', async () => {
+    const key = await SigningKey.resolve({ ...none, authJwtSecret: 'x'.repeat(32), authTokenType: 'at+jwt' });
+    const token = jwt.decode(issueToken(key, new StillClock(), { ...request, tokenId: 'one' }), { complete: true });
+    expect([token?.header.typ, (token?.payload as jwt.JwtPayload).jti]).toEqual(['at+jwt', 'one']);
+  });
+
+  it('refuses a life that would not be accepted', async () => {
+    const key = await SigningKey.resolve({ ...none, authJwtSecret: 'x'.repeat(32), authTokenLifetimeMaxMs: 60_000 });
+    expect(issueToken(key, new StillClock(), { ...request, ttlMs: 60_999 })).toMatch(/^ey/);
+    expect(() => issueToken(key, new StillClock(), { ...request, ttlMs: 61_000 })).toThrow(/60 s at most.*AUTH_TOKEN_LIFETIME_MAX_MS/);
   });
 
   it('refuses the system tenant, and a key that cannot sign', async () => {

@@ -1,52 +1,56 @@
 /**
  * Reads the claims of a token whose signature is already proved. Everything is checked strictly and nothing is guessed: a
- * tenant that is missing, reserved or oddly written ends the call, because every query is scoped by it.
+ * tenant that is missing, reserved or oddly written ends the call, because every query is scoped by it. `iat` is required:
+ * without it neither the life of a token is bounded nor can it be told whether it was issued before a revocation.
  */
 import { InvalidToken, TokenExpired } from './auth-errors.js';
+import type { ClaimRules } from './claim-rules.js';
 import type { Principal } from './principal.js';
 import { scopesGrantedBy, type Scope } from './scopes.js';
+import type { VerificationKey } from './token-keys.js';
 
-/** How far the clocks of issuer and verifier may differ, in ms. */
-export const CLOCK_LEEWAY_MS = 60_000;
 /** The tenant of the platform's own tasks; no token may speak for it. */
 export const SYSTEM_TENANT = 'system';
 
 const TENANT = /^[A-Za-z0-9._:-]{1,64}$/;
-const SUBJECT = /^[\x20-\x7e]{1,128}$/;
+const WORDS = /^[\x20-\x7e]{1,128}$/;
 const SCOPE_TEXT_MAX_LENGTH = 1_024;
+const AUDIENCES_MAX = 64;
 
-export interface VerifiedToken {
+type Claims = Readonly<Record<string, unknown>>;
+
+export interface ReadClaims {
   readonly principal: Principal;
-  /** Ms since the epoch after which the token is refused, leeway not included. */
+  /** The `iat` claim, in ms since the epoch. */
+  readonly issuedAt: number;
+  /** Ms since the epoch after which the token is refused, leeway included. */
   readonly expiresAt: number;
 }
 
+export interface VerifiedToken extends ReadClaims {
+  /** What proved it: once this key is not ours any more, nothing does. */
+  readonly key: VerificationKey;
+}
+
 /**
- * @param claims the payload of a token whose signature, issuer and audience are right
+ * @param claims the payload of a token whose signature is right
  * @param now ms since the epoch
  * @throws InvalidToken, TokenExpired
  */
-export function readClaims(claims: Readonly<Record<string, unknown>>, now: number): VerifiedToken {
-  const expiresAt = instant(claims, 'exp');
-  if (expiresAt === undefined || expiresAt <= 0) {
-    throw new InvalidToken('exp is missing or not a time');
-  }
-  assertAlive(expiresAt, now);
-  const notBefore = instant(claims, 'nbf');
-  if (notBefore !== undefined && notBefore > now + CLOCK_LEEWAY_MS) {
-    throw new InvalidToken('nbf is in the future');
-  }
-  const issuedAt = instant(claims, 'iat');
-  if (issuedAt !== undefined && issuedAt > now + CLOCK_LEEWAY_MS) {
-    throw new InvalidToken('iat is in the future');
-  }
-  const who = subject(claims);
-  return { principal: { subject: who, tenant: tenant(claims), scopes: scopes(claims), credential: `sub:${who}` }, expiresAt };
+export function readClaims(claims: Claims, rules: ClaimRules, now: number): ReadClaims {
+  assertAddressed(claims, rules);
+  const times = readTimes(claims, rules, now);
+  const who = words(claims, 'sub');
+  const tokenId = claims['jti'] === undefined ? null : words(claims, 'jti');
+  return {
+    principal: { subject: who, tenant: tenant(claims), scopes: scopes(claims), credential: `sub:${who}`, tokenId },
+    ...times,
+  };
 }
 
-/** @throws TokenExpired where `expiresAt` is over, leeway included. */
-export function assertAlive(expiresAt: number, now: number): void {
-  if (now > expiresAt + CLOCK_LEEWAY_MS) {
+/** @throws TokenExpired where `expiresAt` is over */
+export function assertAlive({ expiresAt }: Pick<ReadClaims, 'expiresAt'>, now: number): void {
+  if (now > expiresAt) {
     throw new TokenExpired();
   }
 }
@@ -56,15 +60,54 @@ export function isTenant(text: string): boolean {
   return TENANT.test(text) && text !== SYSTEM_TENANT;
 }
 
-function subject(claims: Readonly<Record<string, unknown>>): string {
-  const value = claims['sub'];
-  if (typeof value !== 'string' || !SUBJECT.test(value)) {
-    throw new InvalidToken('sub is missing or not 1 to 128 printable characters');
+/** Whether a text may be the `sub` or the `jti` of a token: 1 to 128 printable characters. */
+export function isTokenWord(value: unknown): value is string {
+  return typeof value === 'string' && WORDS.test(value);
+}
+
+/** Issuer and audience, letter by letter. A token may be for others as well. */
+function assertAddressed(claims: Claims, { issuer, audience }: ClaimRules): void {
+  if (issuer !== null && claims['iss'] !== issuer) {
+    throw new InvalidToken('iss is another issuer');
+  }
+  const given = claims['aud'];
+  const audiences: unknown[] = Array.isArray(given) && given.length <= AUDIENCES_MAX ? given : [given];
+  if (audience !== null && !audiences.includes(audience)) {
+    throw new InvalidToken('aud is another audience');
+  }
+}
+
+function readTimes(claims: Claims, { leewayMs, lifetimeMaxMs }: ClaimRules, now: number): Pick<ReadClaims, 'issuedAt' | 'expiresAt'> {
+  const expiry = instant(claims, 'exp');
+  const issuedAt = instant(claims, 'iat');
+  if (expiry === undefined || expiry <= 0) {
+    throw new InvalidToken('exp is missing or not a time');
+  }
+  if (issuedAt === undefined || issuedAt <= 0) {
+    throw new InvalidToken('iat is missing or not a time');
+  }
+  assertAlive({ expiresAt: expiry + leewayMs }, now);
+  if ((instant(claims, 'nbf') ?? 0) > now + leewayMs) {
+    throw new InvalidToken('nbf is in the future');
+  }
+  if (issuedAt > now + leewayMs) {
+    throw new InvalidToken('iat is in the future');
+  }
+  if (expiry - issuedAt > lifetimeMaxMs) {
+    throw new InvalidToken('its life, iat to exp, is too long');
+  }
+  return { issuedAt, expiresAt: expiry + leewayMs };
+}
+
+function words(claims: Claims, name: 'sub' | 'jti'): string {
+  const value = claims[name];
+  if (!isTokenWord(value)) {
+    throw new InvalidToken(`${name} is missing or not 1 to 128 printable characters`);
   }
   return value;
 }
 
-function tenant(claims: Readonly<Record<string, unknown>>): string {
+function tenant(claims: Claims): string {
   const value = claims['tenant'];
   if (typeof value !== 'string' || !isTenant(value)) {
     throw new InvalidToken('tenant is missing, reserved or not 1 to 64 of [A-Za-z0-9._:-]');
@@ -73,7 +116,7 @@ function tenant(claims: Readonly<Record<string, unknown>>): string {
 }
 
 /** Scopes this version does not know are passed over: an issuer may serve newer versions too. */
-function scopes(claims: Readonly<Record<string, unknown>>): ReadonlySet<Scope> {
+function scopes(claims: Claims): ReadonlySet<Scope> {
   const value = claims['scope'] ?? '';
   if (typeof value !== 'string' || value.length > SCOPE_TEXT_MAX_LENGTH) {
     throw new InvalidToken('scope is not a short text');
@@ -81,7 +124,7 @@ function scopes(claims: Readonly<Record<string, unknown>>): ReadonlySet<Scope> {
   return new Set(value.split(' ').flatMap(scopesGrantedBy));
 }
 
-function instant(claims: Readonly<Record<string, unknown>>, name: string): number | undefined {
+function instant(claims: Claims, name: string): number | undefined {
   const seconds = claims[name];
   if (seconds === undefined) {
     return undefined;

@@ -1,16 +1,21 @@
+import { createSecretKey } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { TokenExpired } from './auth-errors.js';
-import { CLOCK_LEEWAY_MS, type VerifiedToken } from './token-claims.js';
+import type { VerifiedToken } from './token-claims.js';
+import type { VerificationKey } from './token-keys.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
+const key: VerificationKey = { algorithm: 'HS256', key: createSecretKey(Buffer.alloc(32)) };
 const verified = (expiresAt: number): VerifiedToken => ({
-  expiresAt,
-  principal: { subject: 's', tenant: 't', scopes: new Set(), credential: 'sub:s' },
+  ...{ expiresAt, issuedAt: 0, key },
+  principal: { subject: 's', tenant: 't', scopes: new Set(), credential: 'sub:s', tokenId: null },
 });
+const ours = new Set([key]);
+const held = { holds: (one: VerificationKey) => ours.has(one) };
 
 describe('VerifiedTokens', () => {
   it('forgets the oldest first and stays within its capacity', () => {
-    const tokens = new VerifiedTokens(3);
+    const tokens = new VerifiedTokens(held, 3);
     for (const name of ['a', 'b', 'c', 'd']) {
       tokens.remember(name, verified(10));
     }
@@ -20,10 +25,17 @@ describe('VerifiedTokens', () => {
   });
 
   it('compares exp at every use', () => {
-    const tokens = new VerifiedTokens();
+    const tokens = new VerifiedTokens(held);
     tokens.remember('a', verified(10));
-    expect(tokens.find('a', 10 + CLOCK_LEEWAY_MS)).toBeDefined();
-    expect(() => tokens.find('a', 11 + CLOCK_LEEWAY_MS)).toThrow(TokenExpired);
+    expect(tokens.find('a', 10)).toBeDefined();
+    expect(() => tokens.find('a', 11)).toThrow(TokenExpired);
     expect(tokens.size).toBe(0);
+  });
+
+  it('forgets what was verified with a key that is not ours any more', () => {
+    const tokens = new VerifiedTokens(held);
+    tokens.remember('a', verified(10));
+    ours.delete(key);
+    expect([tokens.find('a', 0), tokens.size]).toEqual([undefined, 0]);
   });
 });

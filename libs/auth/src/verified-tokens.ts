@@ -1,29 +1,38 @@
 /**
  * Remembers tokens that were verified a moment ago, so that a busy client costs one hash per call and not one signature
- * check. Entries are keyed by the hash of the token, bounded in number, oldest out first; `exp` is compared again with the
- * clock at every use, so remembering never lengthens a token's life.
+ * check. Entries are keyed by the hash of the token, bounded in number, oldest out first. At every use `exp` is compared with
+ * the clock and the key with those that are still ours, so remembering never lengthens a token's life.
  */
 import { createHash } from 'node:crypto';
 import { assertAlive, type VerifiedToken } from './token-claims.js';
+import type { TokenKeys } from './token-keys.js';
 
 const CAPACITY = 1_000;
 
 export class VerifiedTokens {
   private readonly entries = new Map<string, VerifiedToken>();
 
-  constructor(private readonly capacity = CAPACITY) {}
+  constructor(
+    private readonly keys: Pick<TokenKeys, 'holds'>,
+    private readonly capacity = CAPACITY,
+  ) {}
 
-  /** @throws TokenExpired where the token was good once and is over now. */
+  /** @throws TokenExpired where the token was good once and is over now; Unavailable where nobody knows if its key is still ours */
   find(token: string, now: number): VerifiedToken | undefined {
-    const key = keyOf(token);
-    const found = this.entries.get(key);
-    if (found !== undefined) {
-      try {
-        assertAlive(found.expiresAt, now);
-      } catch (expired) {
-        this.entries.delete(key);
-        throw expired;
-      }
+    const name = nameOf(token);
+    const found = this.entries.get(name);
+    if (found === undefined) {
+      return undefined;
+    }
+    if (!this.keys.holds(found.key)) {
+      this.entries.delete(name);
+      return undefined;
+    }
+    try {
+      assertAlive(found, now);
+    } catch (expired) {
+      this.entries.delete(name);
+      throw expired;
     }
     return found;
   }
@@ -35,7 +44,7 @@ export class VerifiedTokens {
       }
       this.entries.delete(oldest);
     }
-    this.entries.set(keyOf(token), verified);
+    this.entries.set(nameOf(token), verified);
   }
 
   get size(): number {
@@ -43,6 +52,6 @@ export class VerifiedTokens {
   }
 }
 
-function keyOf(token: string): string {
+function nameOf(token: string): string {
   return createHash('sha256').update(token).digest('base64');
 }

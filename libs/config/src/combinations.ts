@@ -2,8 +2,9 @@
  * The rules that tie settings to each other. A rule is asked only where every setting it names could be read, so that one
  * typing mistake does not bring a second, misleading problem with it.
  */
-import { isEmbedded, usesSqlite, type Rule } from './rule.js';
+import { usesSqlite, type Rule } from './rule.js';
 import { settingEntries, type SettingValues } from './settings.js';
+import { TOKEN_RULES } from './token-rules.js';
 import { TRANSPORT_RULES } from './transport-rules.js';
 
 function shortestRetention(values: SettingValues): number {
@@ -67,23 +68,7 @@ export const RULES: readonly Rule[] = [
         ? 'IDEMPOTENCY_RETENTION_MS must not exceed any of RETENTION_SUCCEEDED_MS, RETENTION_FAILED_MS, RETENTION_CANCELLED_MS, RETENTION_EXPIRED_MS and RETENTION_BULK_MS, or a repeated request finds its key but not what it started.'
         : null,
   },
-  {
-    needs: ['authJwtSecret', 'authJwtPublicKey'],
-    problem: (values) =>
-      values.authJwtSecret !== null && values.authJwtPublicKey !== null
-        ? 'AUTH_JWT_SECRET and AUTH_JWT_PUBLIC_KEY are both set: keep the one your tokens are signed for and remove the other.'
-        : null,
-  },
-  {
-    needs: ['role', 'databaseUrl', 'redisUrls', 'authJwtSecret', 'authJwtPublicKey'],
-    problem: (values) =>
-      (values.role === 'api' || values.role === 'all') &&
-      !isEmbedded(values) &&
-      values.authJwtSecret === null &&
-      values.authJwtPublicKey === null
-        ? 'AUTH_JWT_SECRET or AUTH_JWT_PUBLIC_KEY must be set: the api cannot verify tokens without one of them.'
-        : null,
-  },
+  ...TOKEN_RULES,
   {
     needs: ['schedulerSweepMs', 'workerLeaseMs'],
     problem: (values) =>

@@ -6,6 +6,8 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { about, type About, type Reading, type Setting } from './setting.js';
 
 const SECRET_BYTES_MIN = 32;
+/** Secrets out of well-known examples: long enough, and known to everybody. */
+const EXAMPLES: ReadonlySet<string> = new Set(['a-string-secret-at-least-256-bits-long']);
 const RSA_BITS_MIN = 2_048;
 
 /** A shared secret for HS256, at least 32 bytes of UTF-8. */
@@ -15,10 +17,12 @@ export function sharedSecret(options: About): Setting<string | null> {
     fallback: null,
     shownDefault: 'unset',
     accepts: `at least ${SECRET_BYTES_MIN} bytes`,
-    read: (raw) =>
-      Buffer.byteLength(raw, 'utf8') >= SECRET_BYTES_MIN
+    read: (raw) => {
+      if (EXAMPLES.has(raw)) return { problem: 'is the secret of a well-known example. "openssl rand -base64 48" makes a good one.' };
+      return Buffer.byteLength(raw, 'utf8') >= SECRET_BYTES_MIN
         ? { value: raw }
-        : { problem: `must have at least ${SECRET_BYTES_MIN} bytes. "openssl rand -base64 48" makes a good one.` },
+        : { problem: `must have at least ${SECRET_BYTES_MIN} bytes. "openssl rand -base64 48" makes a good one.` };
+    },
   };
 }
 
@@ -28,7 +32,7 @@ export function publicKey(options: About): Setting<string | null> {
     ...about(options),
     fallback: null,
     shownDefault: 'unset',
-    accepts: `PEM text, RSA of at least ${RSA_BITS_MIN} bits or EC P-256; \`\\n\` may stand for a line break`,
+    accepts: `PEM text, RSA of at least ${RSA_BITS_MIN} bits, EC P-256 or Ed25519; \`\\n\` may stand for a line break`,
     keepsWhiteSpace: true,
     read: readPublicKey,
   };
@@ -42,7 +46,9 @@ function readPublicKey(raw: string): Reading<string> {
   }
   const key = parse(pem);
   if (key === null) return { problem: 'cannot be read as a PEM public key. Copy it whole; \\n may stand for a line break.' };
-  return isStrong(key) ? { value: pem } : { problem: `must be an RSA key of at least ${RSA_BITS_MIN} bits or an EC key on P-256.` };
+  return isStrong(key)
+    ? { value: pem }
+    : { problem: `must be an RSA key of at least ${RSA_BITS_MIN} bits, an EC key on P-256 or an Ed25519 key.` };
 }
 
 function parse(pem: string): KeyObject | null {
@@ -56,5 +62,6 @@ function parse(pem: string): KeyObject | null {
 function isStrong(key: KeyObject): boolean {
   const details = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'rsa') return (details.modulusLength ?? 0) >= RSA_BITS_MIN;
+  if (key.asymmetricKeyType === 'ed25519') return true;
   return key.asymmetricKeyType === 'ec' && details.namedCurve === 'prime256v1';
 }

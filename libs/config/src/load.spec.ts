@@ -12,6 +12,10 @@ const MYSQL = 'mysql://user:pass@db.example:3306/tasks';
 const REDIS = 'redis://redis.example:6379';
 const DISTRIBUTED: Environment = { DATABASE_URL: MYSQL, REDIS_URL: REDIS, AUTH_JWT_SECRET: SECRET };
 
+const ISSUED: Environment = { AUTH_ISSUER: 'https://issuer.example/', AUTH_AUDIENCE: 'task-runner-x' };
+const JWKS = 'https://issuer.example:8443/keys?v=1';
+
+const edPem = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString();
 const ecKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const ecPem = ecKey.publicKey.export({ type: 'spki', format: 'pem' }).toString();
 const otherCurve = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ type: 'spki', format: 'pem' }).toString();
@@ -63,6 +67,9 @@ describe('loadConfig', () => {
     ['a scheduler on MariaDB without a key', { ROLE: 'scheduler', DATABASE_URL: 'mariadb://db/tasks', REDIS_URL: REDIS }],
     ['all roles on MySQL with the in-process doorbell', { ROLE: 'all', DATABASE_URL: MYSQL, AUTH_JWT_SECRET: SECRET }],
     ['a public key with escaped line breaks', { AUTH_JWT_PUBLIC_KEY: ecPem.replaceAll('\n', '\\n') }],
+    ['an Ed25519 key', { AUTH_JWT_PUBLIC_KEY: edPem }],
+    ['a public key of an issuer', { ...ISSUED, DATABASE_URL: MYSQL, AUTH_JWT_PUBLIC_KEY: ecPem }],
+    ['a key set of an issuer', { ...ISSUED, ROLE: 'api', DATABASE_URL: MYSQL, REDIS_URL: REDIS, AUTH_JWKS_URL: JWKS }],
     ['an encoded password', { ...DISTRIBUTED, DATABASE_URL: 'mysql://u:p%40%3A%2F%23@db/tasks' }],
     ['IPv6 hosts', { ...DISTRIBUTED, HOST: '::1', DATABASE_URL: 'mysql://u@[::1]:3307/tasks' }],
     ['Redis over TLS with a database number', { ...DISTRIBUTED, REDIS_URL: 'rediss://user:p%2C@redis.example:6380/3' }],
@@ -74,6 +81,7 @@ describe('loadConfig', () => {
   it('reads lists, toggles and keys into their types', () => {
     const config = loadConfig({
       ...DISTRIBUTED,
+      ...ISSUED,
       AUTH_JWT_SECRET: undefined,
       AUTH_JWT_PUBLIC_KEY: ` ${ecPem.replaceAll('\n', '\\n')} `,
       REDIS_URL: 'redis://a:7000,redis://b:7000/0',
@@ -127,10 +135,21 @@ describe('loadConfig', () => {
     [{ AUTH_JWT_SECRET: `${SECRET}\n` }, 'AUTH_JWT_SECRET begins or ends with white space'],
     [{ AUTH_JWT_PUBLIC_KEY: '/etc/keys/jwt.pem' }, 'AUTH_JWT_PUBLIC_KEY must be PEM text'],
     [{ AUTH_JWT_PUBLIC_KEY: privatePem }, 'AUTH_JWT_PUBLIC_KEY must be the public key, not the private one'],
-    [{ AUTH_JWT_PUBLIC_KEY: otherCurve }, 'AUTH_JWT_PUBLIC_KEY must be an RSA key of at least 2048 bits or an EC key on P-256'],
+    [
+      { AUTH_JWT_PUBLIC_KEY: otherCurve },
+      'AUTH_JWT_PUBLIC_KEY must be an RSA key of at least 2048 bits, an EC key on P-256 or an Ed25519 key',
+    ],
     [{ AUTH_JWT_PUBLIC_KEY: weakRsa }, 'AUTH_JWT_PUBLIC_KEY must be an RSA key'],
     [{ AUTH_JWT_PUBLIC_KEY: '-----BEGIN PUBLIC KEY-----\nabc\n-----END PUBLIC KEY-----' }, 'AUTH_JWT_PUBLIC_KEY cannot be read'],
-    [{ AUTH_JWKS_URL: 'https://issuer.example/jwks' }, 'AUTH_JWKS_URL is not available in this version'],
+    [{ AUTH_JWT_SECRET: 'a-string-secret-at-least-256-bits-long' }, 'AUTH_JWT_SECRET is the secret of a well-known example'],
+    [{ AUTH_JWKS_URL: 'http://issuer.example/jwks' }, 'AUTH_JWKS_URL must be https://'],
+    [{ AUTH_JWKS_URL: 'issuer.example' }, 'AUTH_JWKS_URL must be https://'],
+    [{ AUTH_JWKS_URL: 'https:\\\\issuer.example' }, 'AUTH_JWKS_URL must be https://'],
+    [{ AUTH_JWKS_URL: 'https://user:hush@issuer.example/jwks' }, 'AUTH_JWKS_URL must hold neither a user name or password'],
+    [{ AUTH_JWKS_URL: 'https://issuer.example/jwks#x' }, 'AUTH_JWKS_URL must hold neither'],
+    [{ AUTH_TOKEN_TYPE: 'JWT' }, 'AUTH_TOKEN_TYPE must be one of any, at+jwt.'],
+    [{ AUTH_LEEWAY_MS: '300001' }, 'AUTH_LEEWAY_MS must be'],
+    [{ AUTH_JWKS_MAX_AGE_MS: '86400001' }, 'AUTH_JWKS_MAX_AGE_MS must be'],
     [{ AUTH_ISSUER: '' }, 'AUTH_ISSUER is set but empty'],
     [{ AUTH_AUDIENCE: 'a\u0007b' }, 'AUTH_AUDIENCE must be a text'],
     [{ WORKER_QUEUES: 'a,,b' }, 'WORKER_QUEUES must be *'],
@@ -162,9 +181,15 @@ describe('loadConfig', () => {
     [{ ROLE: 'api', AUTH_JWT_SECRET: SECRET }, 'DATABASE_URL is a SQLite file', 'REDIS_URL must be set for ROLE=api'],
     [{ ROLE: 'worker', DATABASE_URL: MYSQL }, 'REDIS_URL must be set for ROLE=worker'],
     [{ REDIS_URL: REDIS, AUTH_JWT_SECRET: SECRET }, 'DATABASE_URL is a SQLite file (the default) and REDIS_URL is set'],
-    [{ DATABASE_URL: MYSQL }, 'AUTH_JWT_SECRET or AUTH_JWT_PUBLIC_KEY must be set'],
-    [{ ROLE: 'api', DATABASE_URL: MYSQL, REDIS_URL: REDIS }, 'AUTH_JWT_SECRET or AUTH_JWT_PUBLIC_KEY must be set'],
-    [{ AUTH_JWT_SECRET: SECRET, AUTH_JWT_PUBLIC_KEY: ecPem }, 'AUTH_JWT_SECRET and AUTH_JWT_PUBLIC_KEY are both set'],
+    [{ DATABASE_URL: MYSQL }, 'AUTH_JWT_SECRET, AUTH_JWT_PUBLIC_KEY or AUTH_JWKS_URL must be set'],
+    [{ ROLE: 'api', DATABASE_URL: MYSQL, REDIS_URL: REDIS }, 'AUTH_JWT_SECRET, AUTH_JWT_PUBLIC_KEY or AUTH_JWKS_URL must be set'],
+    [{ AUTH_JWT_SECRET: SECRET, AUTH_JWT_PUBLIC_KEY: ecPem }, 'AUTH_JWT_SECRET and AUTH_JWT_PUBLIC_KEY are set together'],
+    [{ ...ISSUED, AUTH_JWT_SECRET: SECRET, AUTH_JWKS_URL: JWKS }, 'AUTH_JWT_SECRET and AUTH_JWKS_URL are set together'],
+    [{ DATABASE_URL: MYSQL, AUTH_JWT_PUBLIC_KEY: ecPem }, 'AUTH_ISSUER and AUTH_AUDIENCE must be set with AUTH_JWT_PUBLIC_KEY'],
+    [{ DATABASE_URL: MYSQL, AUTH_JWT_PUBLIC_KEY: ecPem, AUTH_ISSUER: 'i' }, 'AUTH_AUDIENCE must be set with AUTH_JWT_PUBLIC_KEY'],
+    [{ AUTH_JWKS_URL: JWKS, AUTH_AUDIENCE: 'a' }, 'AUTH_ISSUER must be set with AUTH_JWKS_URL'],
+    [{ AUTH_REVOCATION_STALE_MS: '9999' }, 'AUTH_REVOCATION_STALE_MS must be at least twice AUTH_REVOCATION_POLL_MS'],
+    [{ AUTH_JWKS_MAX_AGE_MS: '60000' }, 'AUTH_JWKS_MAX_AGE_MS must be at least twice AUTH_JWKS_REFRESH_MS'],
     [{ SCHEDULER_SWEEP_MS: '15001' }, 'SCHEDULER_SWEEP_MS must not be greater than WORKER_LEASE_MS'],
     [{ WORKER_LEASE_MS: '4000' }, 'SCHEDULER_SWEEP_MS must not be greater than WORKER_LEASE_MS'],
     [{ RETRY_BASE_MS: '3600001' }, 'RETRY_BASE_MS must not be greater than RETRY_MAX_MS'],

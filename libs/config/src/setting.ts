@@ -128,17 +128,6 @@ export function text<T extends string | null>(options: About & { pattern: RegExp
   };
 }
 
-/** A name that is recognised only to say why it cannot be used. */
-export function refused(options: About & { problem: string }): Setting<null> {
-  return {
-    ...about(options),
-    fallback: null,
-    shownDefault: 'unset',
-    accepts: 'nothing yet',
-    read: () => ({ problem: options.problem }),
-  };
-}
-
 /** " (7 days)" behind a number of milliseconds nobody can read; empty where the number is readable as it stands. */
 function inWords(value: number, unit: IntegerOptions['unit']): string {
   const scales: readonly (readonly [number, string])[] =

@@ -9,6 +9,7 @@ import { PROCESS_SETTINGS } from './table-process.js';
 import { SCHEDULER_SETTINGS } from './table-scheduler.js';
 import { TASK_SETTINGS } from './table-tasks.js';
 import { TRANSPORT_SETTINGS } from './table-transport.js';
+import { TOKEN_SETTINGS } from './table-tokens.js';
 import { WORKER_SETTINGS } from './table-worker.js';
 import type { Setting } from './setting.js';
 
@@ -18,6 +19,7 @@ export const SETTINGS = {
   ...CONNECTION_SETTINGS,
   ...TRANSPORT_SETTINGS,
   ...KEY_SETTINGS,
+  ...TOKEN_SETTINGS,
   ...WORKER_SETTINGS,
   ...SCHEDULER_SETTINGS,
   ...TASK_SETTINGS,

@@ -1,9 +1,6 @@
-/** Settings of the connections to the database and to Redis, and of the keys that tokens are verified with. */
+/** Settings of the connections to the database and to Redis. */
 import { databaseUrl, redisUrls } from './addresses.js';
-import { publicKey, sharedSecret } from './credentials.js';
-import { choice, integer, refused, text } from './setting.js';
-
-const VISIBLE = { pattern: /^[^\s\p{Cc}]([^\p{Cc}]{0,253}[^\s\p{Cc}])?$/u, accepts: 'a text of 1 to 255 characters', fallback: null };
+import { choice, integer, text } from './setting.js';
 
 export const CONNECTION_SETTINGS = {
   DATABASE_URL: databaseUrl({
@@ -85,16 +82,4 @@ export const CONNECTION_SETTINGS = {
     unit: 'ms',
     doc: 'How long a Redis command may take before Redis counts as away.',
   }),
-  AUTH_JWT_SECRET: sharedSecret({
-    roles: ['api'],
-    doc: 'Verifies HS256 tokens. On an embedded start without it or a public key, one is made and kept beside the database file.',
-  }),
-  AUTH_JWT_PUBLIC_KEY: publicKey({ roles: ['api'], doc: 'Verifies RS256 or ES256 tokens, instead of `AUTH_JWT_SECRET`.' }),
-  AUTH_JWKS_URL: refused({
-    roles: ['api'],
-    problem: 'is not available in this version. Remove it and put the public key of the issuer into AUTH_JWT_PUBLIC_KEY.',
-    doc: 'Reserved: not available in this version; use `AUTH_JWT_PUBLIC_KEY`.',
-  }),
-  AUTH_ISSUER: text({ ...VISIBLE, roles: ['api'], doc: 'Where set, the `iss` claim of a token must equal it.' }),
-  AUTH_AUDIENCE: text({ ...VISIBLE, roles: ['api'], doc: 'Where set, the `aud` claim of a token must contain it.' }),
 } as const;

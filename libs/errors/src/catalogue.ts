@@ -20,7 +20,7 @@ export class InvalidRequest extends TaskRunnerError {
 
 /** The thing does not exist, or belongs to another tenant: the answer is the same on purpose. */
 export class NotFound extends TaskRunnerError {
-  constructor(what: 'task' | 'queue' | 'bulk operation' | 'key' | 'route' = 'task') {
+  constructor(what: 'task' | 'queue' | 'bulk operation' | 'key' | 'revocation' | 'route' = 'task') {
     super('not-found', 'not-found', `No such ${what}.`);
   }
 }

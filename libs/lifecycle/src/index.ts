@@ -1,4 +1,5 @@
 export { Clock, SystemClock } from './clock.js';
+export { Conditions } from './conditions.js';
 export { DeadlineExceeded, pause, within } from './deadline.js';
 export { Drain } from './drain.js';
 export { FAILPOINTS, type FailpointName } from './failpoint-names.js';

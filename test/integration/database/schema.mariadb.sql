@@ -212,6 +212,25 @@ CREATE TABLE `timers` (
   CONSTRAINT `ck_timers_kind` CHECK (`kind` in ('run','expire','deadline','unhandled'))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
+CREATE TABLE `token_revocations` (
+  `id` binary(16) NOT NULL,
+  `tenant` varchar(64) NOT NULL,
+  `kind` enum('id','subject','tenant') NOT NULL,
+  `value` varchar(128) NOT NULL,
+  `not_before` bigint NOT NULL,
+  `revoked_at` bigint NOT NULL,
+  `expires_at` bigint NOT NULL,
+  `revoked_by` varchar(255) NOT NULL,
+  `reason` varchar(500) NOT NULL,
+  `lifted_at` bigint NOT NULL DEFAULT 0,
+  `changed_at` bigint NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_token_revocations_tenant` (`tenant`,`id`),
+  KEY `ix_token_revocations_changed` (`changed_at`,`id`),
+  KEY `ix_token_revocations_expires` (`expires_at`),
+  CONSTRAINT `ck_token_revocations_kind` CHECK (`kind` in ('id','subject','tenant') and `kind` = 'tenant' = (`value` = ''))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `workers` (
   `id` binary(16) NOT NULL,
   `host` varchar(255) NOT NULL,

@@ -219,6 +219,28 @@ CREATE TABLE "timers" (
 
 CREATE INDEX "ix_timers_due" ON "timers" ("kind", "due_at");
 
+CREATE TABLE "token_revocations" (
+  "id" blob NOT NULL,
+  "tenant" text NOT NULL,
+  "kind" text NOT NULL,
+  "value" text NOT NULL,
+  "not_before" integer NOT NULL,
+  "revoked_at" integer NOT NULL,
+  "expires_at" integer NOT NULL,
+  "revoked_by" text NOT NULL,
+  "reason" text NOT NULL,
+  "lifted_at" integer DEFAULT 0 NOT NULL,
+  "changed_at" integer NOT NULL,
+  CONSTRAINT "ck_token_revocations_kind" CHECK (kind IN ('id','subject','tenant') AND (kind = 'tenant') = (value = '')),
+  PRIMARY KEY ("id")
+) STRICT;
+
+CREATE INDEX "ix_token_revocations_changed" ON "token_revocations" ("changed_at", "id");
+
+CREATE INDEX "ix_token_revocations_expires" ON "token_revocations" ("expires_at");
+
+CREATE INDEX "ix_token_revocations_tenant" ON "token_revocations" ("tenant", "id");
+
 CREATE TABLE "workers" (
   "id" blob NOT NULL,
   "host" text NOT NULL,

@@ -39,7 +39,7 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     if (problem.status === 401) {
-      response.setHeader('WWW-Authenticate', 'Bearer');
+      response.setHeader('WWW-Authenticate', problem.code === 'unauthenticated' ? 'Bearer' : 'Bearer error="invalid_token"');
     }
     if (problem.status === 408) {
       response.setHeader('Connection', 'close');

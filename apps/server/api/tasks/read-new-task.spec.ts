@@ -5,7 +5,7 @@ import { TaskRunnerError } from '@app/errors';
 import { canonicalJson } from './idempotency.js';
 import { readBatchTask, readNewTask } from './read-new-task.js';
 
-const caller = { subject: 's', tenant: 't', scopes: new Set<never>(), credential: 'sub:s' };
+const caller = { subject: 's', tenant: 't', scopes: new Set<never>(), credential: 'sub:s', tokenId: null };
 const limits = { payloadMaxBytes: 1_000 };
 const FIELDS = [
   'name',

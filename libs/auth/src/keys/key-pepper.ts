@@ -4,7 +4,8 @@
  * configured, alike on every api, or there are no keys.
  */
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
-import type { SigningKey } from '../signing-key.js';
+import { SigningKey } from '../signing-key.js';
+import type { TokenKeys } from '../token-keys.js';
 import { KeysSwitchedOff } from './key-errors.js';
 
 const PURPOSE = 'task-runner-x api keys';
@@ -15,15 +16,15 @@ export class KeyPepper {
 
   static resolve(
     { authKeyPepper, embedded }: { readonly authKeyPepper: string | null; readonly embedded: boolean },
-    signing: SigningKey,
+    tokenKeys: TokenKeys,
   ): KeyPepper {
     if (authKeyPepper !== null) {
       return new KeyPepper(createSecretKey(authKeyPepper, 'utf8'));
     }
-    if (!embedded || !signing.canSign) {
+    if (!embedded || !(tokenKeys instanceof SigningKey) || !tokenKeys.canSign) {
       return new KeyPepper(null);
     }
-    return new KeyPepper(createSecretKey(Buffer.from(hkdfSync('sha256', signing.verificationKey, '', PURPOSE, BYTES))));
+    return new KeyPepper(createSecretKey(Buffer.from(hkdfSync('sha256', tokenKeys.verificationKey, '', PURPOSE, BYTES))));
   }
 
   /** HMAC-SHA-256, 32 bytes. @throws KeysSwitchedOff where there is no pepper */

@@ -79,5 +79,5 @@ export function keyIdOf({ credential }: Principal): string | null {
 
 function principalOfKey({ id, tenant, scopes }: KeyRow): Principal {
   const credential = CREDENTIAL + idText(id);
-  return { subject: credential, tenant, scopes: new Set(scopes.split(' ').flatMap(scopesGrantedBy)), credential };
+  return { subject: credential, tenant, scopes: new Set(scopes.split(' ').flatMap(scopesGrantedBy)), credential, tokenId: null };
 }

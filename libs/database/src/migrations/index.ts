@@ -1,6 +1,7 @@
 import { Initial0000000000001 } from './0001-initial.js';
 import { History0000000000002 } from './0002-history.js';
+import { TokenRevocations0000000000003 } from './0003-token-revocations.js';
 import { ApiKeys0000000000004 } from './0004-api-keys.js';
 
 /** Every migration, in order. Numbered, immutable once released. */
-export const MIGRATIONS = [Initial0000000000001, History0000000000002, ApiKeys0000000000004] as const;
+export const MIGRATIONS = [Initial0000000000001, History0000000000002, TokenRevocations0000000000003, ApiKeys0000000000004] as const;
