@@ -5,6 +5,7 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Config, Role } from '@app/config';
+import { RatesModule } from '@app/limits';
 
 /** What a role adds to the process: modules, and what must surround its routes. */
 interface Part {
@@ -15,7 +16,7 @@ interface Part {
 const api = async (): Promise<Part> => {
   const { ApiModule } = await import('./api/api.module.js');
   const { configureApi } = await import('./api/configure-api.js');
-  return { modules: [ApiModule], configure: configureApi };
+  return { modules: [RatesModule, ApiModule], configure: configureApi };
 };
 
 const scheduler = async (): Promise<Part> => ({ modules: [(await import('./scheduler/scheduler.module.js')).SchedulerModule] });

@@ -11,7 +11,9 @@ import { AuditLog } from '@app/audit';
 import { AuthModule, issueToken, SCOPES, SigningKey, type Scope } from '@app/auth';
 import { Config, loadConfig, type Environment } from '@app/config';
 import { IdempotencyKeyReused, InvalidState, NotFound } from '@app/errors';
-import { Clock } from '@app/lifecycle';
+import { Database } from '@app/database';
+import { Clock, Loops, Shutdown } from '@app/lifecycle';
+import { AttemptLimits, defaultLimits, RateLimiter, RateTaker, type TenantRate } from '@app/limits';
 import {
   BulkOperations,
   DeadLetters,
@@ -38,6 +40,7 @@ import {
 import { createLogger, Logger } from '@app/telemetry';
 import { ApiModule } from '../../apps/server/api/api.module.js';
 import { configureApi } from '../../apps/server/api/configure-api.js';
+import { MemoryRates } from './memory-rates.js';
 
 export class TestClock extends Clock {
   private passed = 0;
@@ -180,11 +183,26 @@ export class MemoryTasks {
   }
 }
 
+/** All that the front itself asks of the database: whether it is there, and how many wait for it. */
+export class FrontDatabase {
+  waiting = 0;
+  isAway = false;
+
+  async query(): Promise<object[]> {
+    if (this.isAway) throw new Error('the database is away');
+    return [];
+  }
+}
+
 export interface Front {
   readonly url: string;
   readonly app: NestExpressApplication;
   readonly tasks: MemoryTasks;
   readonly clock: TestClock;
+  readonly database: FrontDatabase;
+  readonly rates: MemoryRates;
+  /** What each tenant may; the settings where nothing is set. */
+  readonly tenantRates: Map<string, TenantRate>;
   /** The lines logged so far, parsed. */
   readonly lines: Record<string, unknown>[];
   token(options?: { tenant?: string; scopes?: readonly Scope[]; ttlMs?: number }): string;
@@ -199,11 +217,16 @@ export interface Front {
 export async function startFront(environment: Environment = {}, controllers: Type[] = []): Promise<Front> {
   const tasks = new MemoryTasks();
   const clock = new TestClock();
+  const database = new FrontDatabase();
+  const rates = new MemoryRates(clock);
+  const tenantRates = new Map<string, TenantRate>();
   const lines: Record<string, unknown>[] = [];
   const destination = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
   const secret = { AUTH_JWT_SECRET: randomBytes(32).toString('hex') };
   const config = loadConfig({
     DATABASE_URL: 'sqlite:never-opened.db',
+    // The clock of a front stands still, so whoever tries a hundred bad tokens would have used up his minute for ever.
+    ...{ RATE_FAILURES_PER_MINUTE: '100000', RATE_ANONYMOUS_PER_MINUTE: '1000000' },
     ...('AUTH_JWT_PUBLIC_KEY' in environment ? {} : secret),
     ...environment,
   });
@@ -212,6 +235,10 @@ export async function startFront(environment: Environment = {}, controllers: Typ
     [Config, config],
     [Clock, clock],
     [Logger, logger],
+    [Database, database],
+    [Loops, new Loops()],
+    [Shutdown, new Shutdown()],
+    ...limiters(config, clock, rates, tenantRates),
   ]);
   const module = frontModule(values, tasks, controllers);
   const app = await NestFactory.create<NestExpressApplication>(module, { logger: false, bodyParser: false, forceCloseConnections: true });
@@ -233,7 +260,18 @@ export async function startFront(environment: Environment = {}, controllers: Typ
       body: typeof body === 'object' && body !== null ? JSON.stringify(body) : body,
       headers: { 'content-type': 'application/json', ...headers },
     });
-  return { url, app, tasks, clock, lines, token, call, post, close: () => app.close() };
+  return { url, app, tasks, clock, database, rates, tenantRates, lines, token, call, post, close: () => app.close() };
+}
+
+function limiters(config: Config, clock: Clock, rates: MemoryRates, tenantRates: ReadonlyMap<string, TenantRate>): [unknown, unknown][] {
+  const taker = new RateTaker(rates, clock, () => undefined);
+  const book = { of: (tenant: string) => tenantRates.get(tenant) ?? defaultLimits(config) };
+  const { rateLeaseMs: leaseMs, rateWaitMs: waitMs, rateCredentialPercent: credentialPercent, rateRememberedMax: rememberedMax } = config;
+  const { rateFailuresPerMinute: failuresPerMinute, rateAnonymousPerMinute: anonymousPerMinute } = config;
+  return [
+    [RateLimiter, new RateLimiter(book, taker, clock, { leaseMs, waitMs, credentialPercent, rememberedMax })],
+    [AttemptLimits, new AttemptLimits(taker, clock, { failuresPerMinute, anonymousPerMinute, rememberedMax })],
+  ];
 }
 
 function frontModule(values: ReadonlyMap<unknown, unknown>, tasks: MemoryTasks, controllers: Type[]): DynamicModule {

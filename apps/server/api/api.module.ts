@@ -1,13 +1,18 @@
 /**
  * The REST front: controllers, the guard before them and the filter behind them. It knows the tasks only by the ports of
- * `@app/tasks`; whoever builds the application provides those, `Config`, `Clock` and `Logger` from global modules.
+ * `@app/tasks`; whoever builds the application provides those, the limiters of `@app/limits`, and what every role has, from global modules.
  */
 import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { AuthModule } from '@app/auth';
+import { Config } from '@app/config';
+import { Database } from '@app/database';
+import { Clock, Loops, Shutdown } from '@app/lifecycle';
+import { Logger } from '@app/telemetry';
 import { AuditController } from './audit/audit.controller.js';
 import { BulkController } from './bulk/bulk.controller.js';
 import { DeadLettersController } from './dead-letters/dead-letters.controller.js';
+import { Overload } from './overload/overload.js';
 import { AllowedMethods } from './problem/allowed-methods.js';
 import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemReporter } from './problem/problem-reporter.js';
@@ -34,6 +39,16 @@ export const API_CONTROLLERS = [
 @Module({
   imports: [AuthModule],
   controllers: API_CONTROLLERS,
-  providers: [AllowedMethods, ProblemReporter, { provide: APP_FILTER, useClass: ProblemFilter }],
+  providers: [
+    AllowedMethods,
+    ProblemReporter,
+    { provide: APP_FILTER, useClass: ProblemFilter },
+    {
+      provide: Overload,
+      inject: [Config, Database, Clock, Loops, Shutdown, Logger],
+      useFactory: (config: Config, database: Database, clock: Clock, loops: Loops, shutdown: Shutdown, logger: Logger) =>
+        new Overload({ config, database, clock, loops, shutdown, logger, random: Math.random }),
+    },
+  ],
 })
 export class ApiModule {}

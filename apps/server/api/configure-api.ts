@@ -8,10 +8,14 @@ import { SwaggerModule } from '@nestjs/swagger';
 import type { NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
 import { assertEveryRouteIsGuarded } from '@app/auth';
+import { Config } from '@app/config';
 import { Clock } from '@app/lifecycle';
+import { AttemptLimits } from '@app/limits';
 import { Logger } from '@app/telemetry';
 import { buildOpenApiDocument } from './openapi/build-document.js';
+import { Overload } from './overload/overload.js';
 import { accessLog } from './request/access-log.js';
+import { anonymousLimit } from './request/anonymous-limit.js';
 import { requestId } from './request/request-id.js';
 
 /** Swagger UI styles itself inline; its scripts are files of ours. `upgrade-insecure-requests` would break plain HTTP. */
@@ -33,9 +37,13 @@ export function configureApi(app: NestExpressApplication): void {
   assertEveryRouteIsGuarded(app);
   app.disable('x-powered-by');
   app.set('etag', false);
+  app.set('trust proxy', app.get(Config, { strict: false }).trustProxy ?? false);
   app.use(requestId);
+  // Before the access log: a line for every request that is sent away would be one more thing to do.
+  app.use(app.get(Overload, { strict: false }).gate);
   app.use(accessLog(app.get(Logger, { strict: false }), app.get(Clock, { strict: false })));
   app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY_POLICY }));
+  app.use(anonymousLimit(app.get(AttemptLimits, { strict: false })));
   app.use('/api', neverStored);
   SwaggerModule.setup('docs', app, () => buildOpenApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',

@@ -1,6 +1,7 @@
 export { accessOf, Public, Scopes, type Access } from './access.js';
 export { InsufficientScope, InvalidToken, TokenExpired, Unauthenticated } from './auth-errors.js';
 export { AuthModule } from './auth.module.js';
+export { callerAddress } from './caller-address.js';
 export { issueToken, type TokenRequest } from './issue-token.js';
 export { JwtGuard, requireScopes } from './jwt.guard.js';
 export { Caller, principalOf, type Principal } from './principal.js';

@@ -4,10 +4,12 @@
  */
 import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import { TaskRunnerError } from '@app/errors';
 import { Clock } from '@app/lifecycle';
+import { AttemptLimits, RateLimiter } from '@app/limits';
 import { accessOf } from './access.js';
+import { admit, attempt } from './admission.js';
 import { InsufficientScope, InvalidToken, Unauthenticated } from './auth-errors.js';
 import { JwtVerification } from './jwt-verification.js';
 import type { Principal } from './principal.js';
@@ -23,11 +25,13 @@ export class JwtGuard extends AuthGuard() {
   constructor(
     @Inject(JwtVerification) verification: JwtVerification,
     @Inject(Clock) private readonly clock: Clock,
+    @Inject(AttemptLimits) private readonly attempts: AttemptLimits,
+    @Inject(RateLimiter) private readonly limiter: RateLimiter,
   ) {
     super({ defaultStrategy: verification.strategyName });
   }
 
-  /** @throws Unauthenticated, InvalidToken, TokenExpired, InsufficientScope */
+  /** @throws Unauthenticated, InvalidToken, TokenExpired, InsufficientScope, RateLimited */
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const access = accessOf(context.getHandler(), context.getClass());
     if (access === 'public') {
@@ -36,6 +40,7 @@ export class JwtGuard extends AuthGuard() {
     const request = context.switchToHttp().getRequest<Request>();
     const principal = await this.authenticate(context, request);
     request.user = principal;
+    await admit(this.limiter, principal, context.switchToHttp().getResponse<Response>());
     requireScopes(principal, access ?? ['admin']);
     if (access === undefined) {
       throw new TaskRunnerError('internal', 'internal', 'This route is closed because it does not say who may call it.');
@@ -60,12 +65,14 @@ export class JwtGuard extends AuthGuard() {
     if (known !== undefined) {
       return known.principal;
     }
-    const problem = shapeProblem(token);
-    if (problem !== null) {
-      throw new InvalidToken(problem);
-    }
-    await super.canActivate(context);
-    const verified = request.user as unknown as VerifiedToken;
+    const verified = await attempt(this.attempts, request, token, async () => {
+      const problem = shapeProblem(token);
+      if (problem !== null) {
+        throw new InvalidToken(problem);
+      }
+      await super.canActivate(context);
+      return request.user as unknown as VerifiedToken;
+    });
     this.verified.remember(token, verified);
     return verified.principal;
   }

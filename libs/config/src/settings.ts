@@ -5,6 +5,7 @@
 import { CONNECTION_SETTINGS } from './table-connections.js';
 import { LIMIT_SETTINGS } from './table-limits.js';
 import { PROCESS_SETTINGS } from './table-process.js';
+import { RATE_SETTINGS } from './table-rates.js';
 import { SCHEDULER_SETTINGS } from './table-scheduler.js';
 import { TASK_SETTINGS } from './table-tasks.js';
 import { WORKER_SETTINGS } from './table-worker.js';
@@ -18,6 +19,7 @@ export const SETTINGS = {
   ...SCHEDULER_SETTINGS,
   ...TASK_SETTINGS,
   ...LIMIT_SETTINGS,
+  ...RATE_SETTINGS,
 } as const;
 
 /** One variable may hold several addresses, so its field is a list and named like one. */

@@ -6,6 +6,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { InvalidToken } from '@app/auth';
 import { Clock } from '@app/lifecycle';
 import { Logger } from '@app/telemetry';
+import { Overloaded } from './api-errors.js';
 import { problemOf, type Problem } from './problem.js';
 
 /** While a dependency is away every request says the same; one line in this many ms, with the number of those left out, is enough. */
@@ -25,6 +26,10 @@ export class ProblemReporter {
   report(error: unknown, requestId: string): Problem {
     const problem = problemOf(error, requestId);
     const fields = { requestId, code: problem.code };
+    if (error instanceof Overloaded) {
+      // Who sends requests away tells of it, once.
+      return problem;
+    }
     if (problem.status === 503) {
       this.tellOutage({ ...fields, err: error });
     } else if (problem.status >= 500) {
