@@ -205,7 +205,7 @@ export interface Front {
   readonly tenantRates: Map<string, TenantRate>;
   /** The lines logged so far, parsed. */
   readonly lines: Record<string, unknown>[];
-  token(options?: { tenant?: string; scopes?: readonly Scope[]; ttlMs?: number }): string;
+  token(options?: { tenant?: string; subject?: string; scopes?: readonly Scope[]; ttlMs?: number }): string;
   /** A request with a token of the tenant `t1` and all scopes, unless told otherwise. */
   call(path: string, init?: RequestInit & { duplex?: 'half' }): Promise<Response>;
   /** POSTs a text as JSON. */
@@ -247,8 +247,8 @@ export async function startFront(environment: Environment = {}, controllers: Typ
   const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
   const key = app.get(SigningKey, { strict: false });
 
-  const token: Front['token'] = ({ tenant = 't1', scopes = SCOPES, ttlMs = 60_000 } = {}) =>
-    issueToken(key, clock, { tenant, subject: 'tester', scopes, ttlMs });
+  const token: Front['token'] = ({ tenant = 't1', subject = 'tester', scopes = SCOPES, ttlMs = 60_000 } = {}) =>
+    issueToken(key, clock, { tenant, subject, scopes, ttlMs });
   const call: Front['call'] = (path, init = {}) =>
     fetch(`${url}${path}`, {
       ...init,

@@ -29,17 +29,17 @@ export class MemoryRates extends RateStore {
   }
 
   async prune(): Promise<{ deleted: number; cursor: Buffer | null }> {
-    const past = [...this.tats].filter(([, tat]) => tat < this.clock.now());
+    const past = [...this.tats].filter(([, tat]) => tat < this.clock.now() * 1_000);
     for (const [key] of past) this.tats.delete(key);
     return { deleted: past.length, cursor: null };
   }
 
-  private one({ scope, wantMs, needMs, leastMs, burstMs }: Want): Taken {
-    const now = this.clock.now();
-    const tat = Math.min(Math.max(this.tats.get(scope.key) ?? 0, now), now + burstMs);
-    const left = now + burstMs - tat;
-    const takenMs = left >= PLENTY * wantMs ? wantMs : left >= needMs ? needMs : left - (left % leastMs);
-    this.tats.set(scope.key, tat + takenMs);
-    return { takenMs, spareMs: left - takenMs };
+  private one({ scope, wantUs, needUs, unitUs, spanUs }: Want): Taken {
+    const now = this.clock.now() * 1_000;
+    const tat = Math.min(Math.max(this.tats.get(scope.key) ?? 0, now), now + spanUs);
+    const left = now + spanUs - tat;
+    const takenUs = left >= PLENTY * wantUs ? wantUs : left >= needUs ? needUs : left - (left % unitUs);
+    this.tats.set(scope.key, tat + takenUs);
+    return { takenUs, spareUs: left - takenUs };
   }
 }

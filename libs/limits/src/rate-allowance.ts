@@ -7,7 +7,7 @@
  * Where the store does not answer in time, leases go on to their end, and then this process decides alone, at the same rate.
  */
 import { within, type Clock } from '@app/lifecycle';
-import { Bucket, pays, type Pace } from './rate-pace.js';
+import { Bucket, msOf, usOf, type Pace } from './rate-pace.js';
 import type { Scope, Taken } from './rate-store.js';
 import type { RateTaker } from './rate-taker.js';
 
@@ -15,7 +15,7 @@ import type { RateTaker } from './rate-taker.js';
 const BLOCK_MIN = 10;
 /** A new block is asked for when this share of the last is left. */
 const LOW_SHARE = 0.25;
-const BURST_SHARE = 0.25;
+const SPAN_SHARE = 0.25;
 /** How long a refusal is repeated without asking at least, in ms: a flood of refused requests must not be a flood of statements. */
 const REFUSED_MS_MIN = 25;
 
@@ -27,23 +27,24 @@ export interface LeaseTerms {
 }
 
 interface Block {
-  ms: number;
+  /** What is left of it. */
+  us: number;
   readonly until: number;
 }
 
-const NOTHING: Block = { ms: 0, until: Number.NEGATIVE_INFINITY };
+const NOTHING: Block = { us: 0, until: Number.NEGATIVE_INFINITY };
 
 export class Allowance {
   private current: Block = { ...NOTHING };
   private next: Block | null = null;
   /** Below this much a block is asked for ahead of time; 0 near the limit. */
-  private lowMs = 0;
+  private lowUs = 0;
   private refusedUntil = Number.NEGATIVE_INFINITY;
   private asking: Promise<void> | null = null;
   private waiting = 0;
-  private usedMs = 0;
+  private usedUs = 0;
   private usedSince = Number.NEGATIVE_INFINITY;
-  private spare: { ms: number; at: number } | null = null;
+  private spare: { us: number; at: number } | null = null;
   private readonly alone = new Bucket();
   private pace: Pace | null = null;
 
@@ -56,7 +57,7 @@ export class Allowance {
 
   /**
    * Counts a request: 0 where it may pass, otherwise in how many ms one may. A promise where the store has to be asked; it is settled
-   * within the terms and never rejects.
+   * within the terms and never rejects. Another object for the pace means that the limit was changed.
    */
   take(pace: Pace): number | Promise<number> {
     const now = this.clock.monotonic();
@@ -68,17 +69,17 @@ export class Allowance {
   }
 
   /** The request that was counted last did not happen. */
-  giveBack(): void {
-    this.current.ms += this.pace?.unitMs ?? 0;
+  giveBack(pace: Pace): void {
+    this.current.us += pace.unitUs;
   }
 
   /** How many requests could pass at once, as far as this process knows, and in how many ms it would be the whole burst again. */
-  outlook(pace: Pace): { remaining: number; fullInMs: number } {
-    const { unitMs, burst, burstMs } = pace;
+  outlook({ unitUs, burst, spanUs }: Pace): { remaining: number; fullInMs: number } {
     const now = this.clock.monotonic();
-    const shared = this.spare === null ? burstMs : this.spare.ms + now - this.spare.at;
-    const ms = this.taker.isAway() ? this.alone.spareMs(now, pace) : Math.min(burstMs, shared + this.current.ms + (this.next?.ms ?? 0));
-    return { remaining: now < this.refusedUntil ? 0 : Math.min(burst, Math.floor(ms / unitMs)), fullInMs: burstMs - ms };
+    const shared = this.spare === null ? spanUs : this.spare.us + usOf(now - this.spare.at);
+    const leased = this.current.us + (this.next?.us ?? 0);
+    const us = Math.min(spanUs, shared + leased);
+    return { remaining: now < this.refusedUntil ? 0 : Math.min(burst, Math.floor(us / unitUs)), fullInMs: msOf(spanUs - us) };
   }
 
   /** Null where the store has to be asked. */
@@ -107,16 +108,16 @@ export class Allowance {
   }
 
   private spend(now: number, pace: Pace): boolean {
-    const { current, next } = this;
-    if (current.until <= now) current.ms = 0;
-    if (!pays(current.ms, pace) && next !== null) {
-      this.current = { ms: (next.until > now ? next.ms : 0) + current.ms, until: next.until };
+    const { unitUs } = pace;
+    if (this.current.until <= now || this.current.us < unitUs) {
+      if (this.next === null || this.next.until <= now) return false;
+      this.current = this.next;
       this.next = null;
+      if (this.current.us < unitUs) return false;
     }
-    if (!pays(this.current.ms, pace)) return false;
-    this.current.ms = Math.max(0, this.current.ms - pace.unitMs);
-    this.usedMs += pace.unitMs;
-    if (this.current.ms < this.lowMs && this.next === null && !this.taker.isAway()) void this.refill(pace);
+    this.current.us -= unitUs;
+    this.usedUs += unitUs;
+    if (this.current.us < this.lowUs && this.next === null && !this.taker.isAway()) void this.refill(pace);
     return true;
   }
 
@@ -129,41 +130,36 @@ export class Allowance {
   }
 
   private async lease(pace: Pace): Promise<void> {
-    const { unitMs, burstMs } = pace;
+    const { unitUs, spanUs } = pace;
     const asked = this.clock.monotonic();
-    const leastMs = Math.min(burstMs, Math.ceil(unitMs));
-    const needMs = Math.min(burstMs, Math.ceil(Math.max(1, this.waiting) * unitMs));
-    const wantMs = Math.max(needMs, this.blockMs(asked, pace));
-    this.usedMs = 0;
+    const unpaid = this.waiting - (this.current.until > asked ? Math.floor(this.current.us / unitUs) : 0);
+    const needUs = Math.min(spanUs, Math.max(1, unpaid) * unitUs);
+    const wantUs = Math.max(needUs, this.blockUs(asked, pace));
+    this.usedUs = 0;
     this.usedSince = asked;
     let taken: Taken;
     try {
-      taken = await this.taker.take({ scope: this.scope, wantMs, needMs, leastMs, burstMs });
+      taken = await this.taker.take({ scope: this.scope, wantUs, needUs, unitUs, spanUs });
     } catch {
       // The taker has told of it, and is away for a while.
       return;
     }
     const now = this.clock.monotonic();
-    this.keep({ ms: taken.takenMs, until: asked + this.terms.leaseMs }, now, pace);
-    this.lowMs = taken.takenMs < wantMs ? 0 : wantMs * LOW_SHARE;
-    this.spare = { ms: taken.spareMs, at: now };
-    if (taken.spareMs < unitMs) this.refusedUntil = now + Math.max(REFUSED_MS_MIN, unitMs - taken.spareMs);
+    if (taken.takenUs > 0) this.keep({ us: taken.takenUs, until: asked + this.terms.leaseMs }, now, pace);
+    this.lowUs = taken.takenUs < wantUs ? 0 : wantUs * LOW_SHARE;
+    this.spare = { us: taken.spareUs, at: now };
+    if (taken.spareUs < unitUs) this.refusedUntil = now + Math.max(REFUSED_MS_MIN, msOf(unitUs - taken.spareUs));
   }
 
-  /** What the time of one lease uses, at the pace of the last; at most what the rate allows for it, and a part of the burst. */
-  private blockMs(now: number, pace: Pace): number {
-    const usedMs = (this.usedMs * this.terms.leaseMs) / Math.max(1, now - this.usedSince);
-    const most = Math.min(this.terms.leaseMs, pace.burstMs * BURST_SHARE);
-    return Math.floor(Math.min(most, Math.max(usedMs, BLOCK_MIN * pace.unitMs)));
+  /** Whole requests for the time of one lease, at the pace of the last; at most what the rate adds meanwhile, and a part of the burst. */
+  private blockUs(now: number, { unitUs, spanUs }: Pace): number {
+    const usedUs = (this.usedUs * this.terms.leaseMs) / Math.max(1, now - this.usedSince);
+    const most = Math.min(usOf(this.terms.leaseMs), spanUs * SPAN_SHARE);
+    return Math.floor(Math.min(most, Math.max(usedUs, BLOCK_MIN * unitUs)) / unitUs) * unitUs;
   }
 
-  private keep(block: Block, now: number, pace: Pace): void {
-    if (this.current.until > now && pays(this.current.ms, pace)) {
-      this.next = block;
-      return;
-    }
-    // What is left of the old one is less than a request costs.
-    const rest = this.current.until > now ? this.current.ms : 0;
-    this.current = { ms: block.ms + rest, until: block.until };
+  private keep(block: Block, now: number, { unitUs }: Pace): void {
+    if (this.current.until > now && this.current.us >= unitUs) this.next = block;
+    else this.current = block;
   }
 }

@@ -51,7 +51,7 @@ export class RateCounter {
   /** Whether anything was counted here that still has an effect. */
   knows(key: string): boolean {
     const count = this.counts.peek(key);
-    return count !== undefined && count.bucket.spareMs(this.clock.monotonic(), this.options.pace) < this.options.pace.burstMs;
+    return count !== undefined && count.bucket.spareUs(this.clock.monotonic(), this.options.pace) < this.options.pace.spanUs;
   }
 
   /** In how many ms the next one may come; 0 is now. Counts nothing. */
@@ -67,22 +67,22 @@ export class RateCounter {
     const waitMs = count.bucket.take(now, pace);
     if (waitMs > 0) return waitMs;
     count.untold += 1;
-    const usedMs = pace.burstMs - count.bucket.spareMs(now, pace);
-    if (!count.isTelling && usedMs > pace.burstMs * tellFrom) void this.tell(count);
+    const usedUs = pace.spanUs - count.bucket.spareUs(now, pace);
+    if (!count.isTelling && usedUs > pace.spanUs * tellFrom) void this.tell(count);
     return 0;
   }
 
   /** Does not reject: what could not be told is told with the next. */
   private async tell(count: Count): Promise<void> {
-    const { unitMs, burstMs } = this.options.pace;
+    const { unitUs, spanUs } = this.options.pace;
     count.isTelling = true;
     while (count.untold > 0 && !this.taker.isAway()) {
       const told = count.untold;
-      const needMs = Math.min(burstMs, Math.ceil(told * unitMs));
+      const needUs = Math.min(spanUs, told * unitUs);
       try {
-        const { spareMs } = await this.taker.take({ scope: count.scope, wantMs: needMs, needMs, leastMs: 1, burstMs });
+        const { spareUs } = await this.taker.take({ scope: count.scope, wantUs: needUs, needUs, unitUs: 1, spanUs });
         count.untold -= told;
-        count.bucket.leave(spareMs, this.clock.monotonic(), this.options.pace);
+        count.bucket.leave(spareUs, this.clock.monotonic(), this.options.pace);
       } catch {
         break;
       }

@@ -5,9 +5,9 @@ import { columnTypes, type EntityFactory } from '@app/database';
 export interface RateStateRow {
   /** A hash of what is counted. */
   scope: Buffer;
-  /** The theoretical arrival time, in ms since the epoch. */
+  /** The theoretical arrival time by the database's clock, in µs since the epoch: a millisecond is worth several requests. */
   tat: number;
-  /** What the last statement that moved it took, in ms; read in the same transaction only. */
+  /** What the last statement that moved it took, in µs; read in the same transaction only. */
   taken: number;
 }
 

@@ -126,7 +126,7 @@ function isSame(one: TenantRate, other: TenantRate): boolean {
 
 function conclude(waitMs: number, own: Allowance, all: Allowance, plan: Plan): Admission {
   if (waitMs === 0) return admission(null, 0, own, all, plan);
-  own.giveBack();
+  own.giveBack(plan.credential);
   return admission('tenant', waitMs, own, all, plan);
 }
 

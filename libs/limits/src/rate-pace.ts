@@ -1,12 +1,15 @@
 /**
  * How fast somebody may ask, in the words of GCRA. Each request moves a "theoretical arrival time" (tat) on by one unit; a request
- * is refused that would move it more than the burst beyond now. So a state is one number, a scope that has been quiet is a number
- * in the past, and no window has an edge at which twice the rate could pass.
+ * is refused that would move it more than the span of the burst beyond now. So a state is one number, a scope that has been quiet is
+ * a number in the past, and no window has an edge at which twice the rate could pass.
+ *
+ * Units, spans and what is leased of them are whole microseconds: a millisecond is more than a request costs where a thousand come
+ * per second, and sums of fractions would not come out even.
  */
 
-const MINUTE_MS = 60_000;
-/** Sums of fractions of a millisecond are not exact; a refusal must not hang on the last digit. */
-const TOLERANCE_MS = 1e-6;
+const MINUTE_US = 60_000_000;
+const DAY_US = 86_400_000_000;
+const US_PER_MS = 1_000;
 
 /** A limit as operators set it. */
 export interface Rate {
@@ -16,53 +19,54 @@ export interface Rate {
   readonly burst: number;
 }
 
-/** The same in milliseconds of tat. */
 export interface Pace extends Rate {
-  /** What one request costs; may be a fraction. */
-  readonly unitMs: number;
-  /** How far tat may lie ahead of now; whole, so a burst is at least what the rate lets pass in one millisecond. */
-  readonly burstMs: number;
+  /** What one request costs. Rounded up, so a rate is never exceeded; sixty million per minute is the most. */
+  readonly unitUs: number;
+  /** How far tat may lie ahead of now: the whole burst, but at most what a day adds. */
+  readonly spanUs: number;
 }
 
 export function paceOf({ perMinute, burst }: Rate): Pace {
-  const unitMs = MINUTE_MS / perMinute;
-  return { perMinute, burst, unitMs, burstMs: Math.ceil(burst * unitMs - TOLERANCE_MS) };
+  const unitUs = Math.ceil(MINUTE_US / perMinute);
+  return { perMinute, burst, unitUs, spanUs: Math.min(burst * unitUs, Math.max(DAY_US, unitUs)) };
 }
 
-/** Whether an allowance of `ms` pays for one request. */
-export function pays(ms: number, { unitMs }: Pace): boolean {
-  return ms + TOLERANCE_MS >= unitMs;
+export function msOf(us: number): number {
+  return us / US_PER_MS;
 }
 
-/** One scope's state in the memory of this process, on its monotonic clock. */
+export function usOf(ms: number): number {
+  return Math.floor(ms * US_PER_MS);
+}
+
+/** One scope's state in the memory of this process, on its monotonic clock; times in ms. */
 export class Bucket {
-  private tat = Number.NEGATIVE_INFINITY;
+  private tatUs = Number.NEGATIVE_INFINITY;
 
   /** Counts a request. Returns 0 where it may pass, otherwise in how many ms one may; what may not pass counts nothing. */
   take(now: number, pace: Pace): number {
     const wait = this.wait(now, pace);
-    if (wait === 0) this.tat = this.clamped(now, pace) + pace.unitMs;
+    if (wait === 0) this.tatUs = this.clamped(now, pace) + pace.unitUs;
     return wait;
   }
 
   /** In how many ms a request may pass; 0 is now. */
   wait(now: number, pace: Pace): number {
-    const spareMs = this.spareMs(now, pace);
-    return pays(spareMs, pace) ? 0 : pace.unitMs - spareMs;
+    return msOf(Math.max(0, pace.unitUs - this.spareUs(now, pace)));
   }
 
-  /** What is left of the burst, in ms. */
-  spareMs(now: number, pace: Pace): number {
-    return now + pace.burstMs - this.clamped(now, pace);
+  /** What is left of the span. */
+  spareUs(now: number, pace: Pace): number {
+    return usOf(now) + pace.spanUs - this.clamped(now, pace);
   }
 
-  /** Others have left only so much of the burst. */
-  leave(spareMs: number, now: number, pace: Pace): void {
-    this.tat = Math.max(this.tat, now + pace.burstMs - spareMs);
+  /** Others have left only so much of the span. */
+  leave(spareUs: number, now: number, pace: Pace): void {
+    this.tatUs = Math.max(this.tatUs, usOf(now) + pace.spanUs - spareUs);
   }
 
-  /** Never further ahead than the burst, whatever was counted under another limit. */
+  /** Never further ahead than the span, whatever was counted under another limit or by a clock that was set back. */
   private clamped(now: number, pace: Pace): number {
-    return Math.min(Math.max(this.tat, now), now + pace.burstMs);
+    return Math.min(Math.max(this.tatUs, usOf(now)), usOf(now) + pace.spanUs);
   }
 }

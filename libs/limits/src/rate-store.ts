@@ -3,8 +3,8 @@
  * that replicas cannot take the same allowance twice and a restart forgets nothing. A row whose tat has passed says nothing that a
  * missing row would not, and is pruned.
  *
- * A tat further ahead than the burst can only come from a clock that was set back, or from a limit that was lowered. It is not only
- * read as the burst but written back as such: otherwise it would stay out of reach for as long as the clock had jumped.
+ * A tat further ahead than the span can only come from a clock that was set back, or from a limit that was lowered. It is not only
+ * read as the end of the span but written back as such: otherwise it would stay out of reach for as long as the clock had jumped.
  */
 import { list, rows, sql, type Database, type Outcome, type Sql } from '@app/database';
 
@@ -14,23 +14,23 @@ export interface Scope {
   readonly key: string;
 }
 
-/** What somebody asks for one scope; all in whole ms of tat. */
+/** What somebody asks for one scope, in µs of tat. */
 export interface Want {
   readonly scope: Scope;
   /** What is taken while there is plenty: while four times as much is left. */
-  readonly wantMs: number;
-  /** What is taken otherwise. At most `wantMs` and the burst. */
-  readonly needMs: number;
+  readonly wantUs: number;
+  /** What is taken otherwise. At most `wantUs` and the span. */
+  readonly needUs: number;
   /** What one request needs; where there is not enough for all, as many times this as are left. */
-  readonly leastMs: number;
-  readonly burstMs: number;
+  readonly unitUs: number;
+  readonly spanUs: number;
 }
 
 export interface Taken {
-  /** 0 to `wantMs`. */
-  readonly takenMs: number;
-  /** What is left of the burst after that. */
-  readonly spareMs: number;
+  /** 0 to `wantUs`. */
+  readonly takenUs: number;
+  /** What is left of the span after that. */
+  readonly spareUs: number;
 }
 
 /** Where rates are kept. */
@@ -65,15 +65,15 @@ export class StoredRates extends RateStore {
     if (missing.length > 0) {
       for (const [key, taken] of await this.move(missing, [this.create(missing)])) found.set(key, taken);
     }
-    return wants.map(({ scope, burstMs }) => found.get(scope.key) ?? { takenMs: 0, spareMs: burstMs });
+    return wants.map(({ scope, spanUs }) => found.get(scope.key) ?? { takenUs: 0, spareUs: spanUs });
   }
 
   async prune(cursor: Buffer | null): Promise<{ deleted: number; cursor: Buffer | null }> {
-    const { now } = this.database.dialect;
+    const now = sql`${this.database.dialect.now} * 1000`;
     const page = await this.database.query<StateRow>(
       sql`SELECT scope, tat, ${now} AS now FROM rate_states WHERE scope > ${cursor ?? START} ORDER BY scope LIMIT ${PAGE}`,
     );
-    const past = page.filter((row) => row.tat < row.now).map(({ scope }) => scope);
+    const past = page.filter((row) => Number(row.tat) < Number(row.now)).map(({ scope }) => scope);
     const deleted =
       past.length === 0 ? 0 : await this.database.execute(sql`DELETE FROM rate_states WHERE scope IN (${list(past)}) AND tat < ${now}`);
     return { deleted, cursor: page.length < PAGE ? null : (page.at(-1)?.scope ?? null) };
@@ -83,7 +83,8 @@ export class StoredRates extends RateStore {
   private async move(wants: readonly Want[], before: readonly Sql[]): Promise<Map<string, Taken>> {
     const { fixNow, fixedNow } = this.database.dialect;
     const first = fixNow === null ? before : [fixNow, ...before];
-    const read = sql`SELECT scope, tat, taken, ${fixedNow} AS now FROM rate_states WHERE scope IN (${list(wants.map(({ scope }) => scope.bytes))})`;
+    const scopes = list(wants.map(({ scope }) => scope.bytes));
+    const read = sql`SELECT scope, tat, taken, ${fixedNow} * 1000 AS now FROM rate_states WHERE scope IN (${scopes})`;
     const outcomes = await this.database.batch([...first, ...wants.map((want) => this.update(want)), read]);
     const states = new Map((outcomes.at(-1)?.rows as unknown as StateRow[]).map((row) => [row.scope.toString('latin1'), row]));
     return new Map(
@@ -99,25 +100,25 @@ export class StoredRates extends RateStore {
     return sql`INSERT INTO rate_states (scope, tat, taken) VALUES ${rows(empty)}${this.database.dialect.keepExisting(['scope'])}`;
   }
 
-  /** `tat` is assigned last: MySQL lets an assignment see the ones before it. */
-  private update({ scope, wantMs, needMs, leastMs, burstMs }: Want): Sql {
-    const { fixedNow: now } = this.database.dialect;
-    const end = sql`${now} + ${burstMs}`;
-    const left = (ms: number): Sql => sql`tat <= ${now} + ${burstMs - ms}`;
+  /** `tat` is assigned last: MySQL lets an assignment see the ones before it. A refusal writes nothing. */
+  private update({ scope, wantUs, needUs, unitUs, spanUs }: Want): Sql {
+    const now = sql`${this.database.dialect.fixedNow} * 1000`;
+    const end = sql`${now} + ${spanUs}`;
+    const left = (us: number): Sql => sql`tat <= ${now} + ${spanUs - us}`;
     const begun = sql`CASE WHEN tat < ${now} THEN ${now} ELSE tat END`;
-    const plenty = left(PLENTY * wantMs);
-    const odd = sql`(${end} - tat) % ${leastMs}`;
+    const plenty = left(PLENTY * wantUs);
+    const odd = sql`(${end} - tat) % ${unitUs}`;
     return sql`UPDATE rate_states SET
-      taken = CASE WHEN ${plenty} THEN ${wantMs} WHEN ${left(needMs)} THEN ${needMs} WHEN ${left(leastMs)} THEN ${end} - tat - ${odd} ELSE 0 END,
-      tat = CASE WHEN ${plenty} THEN ${begun} + ${wantMs} WHEN ${left(needMs)} THEN ${begun} + ${needMs} WHEN ${left(leastMs)} THEN ${end} - ${odd} ELSE ${end} END
-      WHERE scope = ${scope.bytes} AND (${left(leastMs)} OR tat > ${end})`;
+      taken = CASE WHEN ${plenty} THEN ${wantUs} WHEN ${left(needUs)} THEN ${needUs} WHEN ${left(unitUs)} THEN ${end} - tat - ${odd} ELSE 0 END,
+      tat = CASE WHEN ${plenty} THEN ${begun} + ${wantUs} WHEN ${left(needUs)} THEN ${begun} + ${needUs} WHEN ${left(unitUs)} THEN ${end} - ${odd} ELSE ${end} END
+      WHERE scope = ${scope.bytes} AND (${left(unitUs)} OR tat > ${end})`;
   }
 }
 
-/** `taken` in the row is this statement's only where it matched: no row is written by a refusal. */
-function takenOf({ burstMs }: Want, { tat, taken, now }: StateRow, moved: Outcome | undefined): Taken {
+/** `taken` in the row is this statement's only where it matched. */
+function takenOf({ spanUs }: Want, { tat, taken, now }: StateRow, moved: Outcome | undefined): Taken {
   return {
-    takenMs: moved?.affected === 1 ? Number(taken) : 0,
-    spareMs: Math.min(burstMs, Math.max(0, Number(now) + burstMs - Number(tat))),
+    takenUs: moved?.affected === 1 ? Number(taken) : 0,
+    spareUs: Math.min(spanUs, Math.max(0, Number(now) + spanUs - Number(tat))),
   };
 }
