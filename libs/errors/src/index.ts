@@ -8,6 +8,7 @@ export {
   InvalidState,
   MalformedRequest,
   NotFound,
+  QuotaExceeded,
   TooManyOperations,
   Unavailable,
 } from './catalogue.js';

@@ -2,3 +2,17 @@ export { LIMIT_ENTITIES } from './entities.js';
 export { LimitBook } from './limit-book.js';
 export { defaultLimits, EVERY_TENANT, LIMIT_BOUNDS, LIMIT_NAMES, QUEUE_LIMIT, type LimitName, type TenantLimits } from './limit-names.js';
 export { LimitsModule } from './limits.module.js';
+export { TenantUsage, type Usage } from './usage.js';
+export {
+  lockReturns,
+  lockUsage,
+  makeUsage,
+  noteReturns,
+  OVER_LIMIT,
+  sumOf,
+  takeOff,
+  takeUsage,
+  type Demand,
+  type ReturnRow,
+  type UsageRow,
+} from './usage.sql.js';

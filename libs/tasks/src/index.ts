@@ -14,6 +14,7 @@ export { TaskProgressWriter } from './progress.js';
 export { TaskPromoter } from './promote.js';
 export { HistoryPruner, type Retention } from './prune.js';
 export { EVERY_TENANT, Queues, type Pause } from './queues.js';
+export { TaskQuotas, type Place } from './quotas.js';
 export { heartbeatLatency, TaskReader } from './read.js';
 export { TaskReconciler } from './reconcile.js';
 export { TaskResources, type RegisteredResource } from './resources.js';

@@ -57,7 +57,7 @@ onEveryStore('a long history', (current) => {
     const [first, second, third] = await store.addMany(3);
     for (const { id } of [first!, second!]) await lengthen(store, id, 300);
     const { database, read } = watched(store);
-    const settler = new TaskSettler(database, store.ringer, UNHANDLED_GRACE_MS, (error) => store.errors.push(error));
+    const settler = new TaskSettler(database, store.ringer, store.quotas, UNHANDLED_GRACE_MS, (error) => store.errors.push(error));
     const tasks = await store.claimer.claim(
       worker,
       [first!, second!, third!].map(({ id }) => bytesOf(id)),
