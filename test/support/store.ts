@@ -34,6 +34,7 @@ import {
   TaskSweeper,
   TaskTimeline,
   TaskWaiter,
+  UsageRecounter,
   Workers,
   type ClaimedTask,
   type IdempotencyClaim,
@@ -235,6 +236,8 @@ export async function openStore(backend: Backend) {
     book,
     quotas,
     usage: new TenantUsage(database),
+    /** For a test that has changed rows by hand: the usage is right again. */
+    recount: () => takeAll(() => new UsageRecounter(opened.database, NO_RETENTION_MS).step()),
     bulk: new BulkOperations(database, ids, BULK_RUNNING_MAX),
     bulkRunnerOf: () => new BulkRunner(database, ringer, quotas),
     reconciler: new TaskReconciler(database, doorbell, RECONCILE_GRACE_MS),

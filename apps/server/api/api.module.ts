@@ -8,6 +8,7 @@ import { AuthModule } from '@app/auth';
 import { AuditController } from './audit/audit.controller.js';
 import { BulkController } from './bulk/bulk.controller.js';
 import { DeadLettersController } from './dead-letters/dead-letters.controller.js';
+import { LimitsController } from './limits/limits.controller.js';
 import { AllowedMethods } from './problem/allowed-methods.js';
 import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemReporter } from './problem/problem-reporter.js';
@@ -29,6 +30,7 @@ export const API_CONTROLLERS = [
   QueuesController,
   WorkersController,
   AuditController,
+  LimitsController,
 ];
 
 @Module({

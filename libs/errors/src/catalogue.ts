@@ -62,6 +62,13 @@ export class QuotaExceeded extends TaskRunnerError {
   }
 }
 
+/** The table of limits is as long as it may be. */
+export class TooManyLimits extends TaskRunnerError {
+  constructor(rowsMax: number) {
+    super('conflict', 'too-many-limits', `The table of limits has ${rowsMax} rows, and no more are read. Remove limits that nobody needs.`);
+  }
+}
+
 /** The idempotency key was used before with another body. */
 export class IdempotencyKeyReused extends TaskRunnerError {
   constructor() {

@@ -9,6 +9,7 @@ export {
   MalformedRequest,
   NotFound,
   QuotaExceeded,
+  TooManyLimits,
   TooManyOperations,
   Unavailable,
 } from './catalogue.js';

@@ -23,6 +23,7 @@ import { Queues } from './queues.js';
 import { TaskQuotas } from './quotas.js';
 import { TaskReader } from './read.js';
 import { TaskReconciler } from './reconcile.js';
+import { UsageRecounter } from './recount.js';
 import { TaskResources } from './resources.js';
 import { TaskRetrier } from './retry.js';
 import { Ringer } from './ring.js';
@@ -146,6 +147,11 @@ function providers(): Provider[] {
       inject: [Database, Doorbell, Config],
       useFactory: (database: Database, doorbell: Doorbell, config: Config) =>
         new TaskReconciler(database, doorbell, config.reconcileGraceMs),
+    },
+    {
+      provide: UsageRecounter,
+      inject: [Database, Config],
+      useFactory: (database: Database, config: Config) => new UsageRecounter(database, config.usageRecountMs),
     },
     {
       provide: HistoryPruner,
