@@ -108,6 +108,7 @@ onEveryStore('a long history', (current) => {
       ['tasks', 'id'],
     ] as const)
       await store.raw.execute({ text: `DELETE FROM ${table} WHERE ${column} = ?`, values: [bytesOf(id)] });
+    await store.recount();
   });
 
   it('leaves the rest of a page to the next step when it takes too many transactions', async () => {
