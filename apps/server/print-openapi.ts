@@ -7,6 +7,7 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AuditLog } from '@app/audit';
 import { Config } from '@app/config';
+import { LimitBook, LimitSetter, TenantUsage } from '@app/limits';
 import {
   BulkOperations,
   DeadLetters,
@@ -29,6 +30,8 @@ const CALLED = [
   BulkOperations,
   Config,
   DeadLetters,
+  LimitBook,
+  LimitSetter,
   ProblemReporter,
   Queues,
   TaskCanceller,
@@ -38,6 +41,7 @@ const CALLED = [
   TaskSubmitter,
   TaskTimeline,
   TaskWaiter,
+  TenantUsage,
   Workers,
 ];
 

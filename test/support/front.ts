@@ -13,7 +13,17 @@ import { Config, loadConfig, type Environment } from '@app/config';
 import { IdempotencyKeyReused, InvalidState, NotFound } from '@app/errors';
 import { Database } from '@app/database';
 import { Clock, Loops, Shutdown } from '@app/lifecycle';
-import { AttemptLimits, defaultLimits, RateLimiter, RateTaker, type TenantRate } from '@app/limits';
+import {
+  AttemptLimits,
+  defaultLimits,
+  LimitBook,
+  LimitSetter,
+  RateLimiter,
+  RateTaker,
+  TenantUsage,
+  type LimitChange,
+  type TenantRate,
+} from '@app/limits';
 import {
   BulkOperations,
   DeadLetters,
@@ -38,6 +48,7 @@ import {
   type Timeline,
 } from '@app/tasks';
 import { createLogger, Logger } from '@app/telemetry';
+import { WIDE_LIMITS } from './wide-limits.js';
 import { ApiModule } from '../../apps/server/api/api.module.js';
 import { configureApi } from '../../apps/server/api/configure-api.js';
 import { MemoryRates } from './memory-rates.js';
@@ -67,6 +78,7 @@ export class MemoryTasks {
   /** What operators asked for, in order. */
   readonly operatorCalls: Record<string, unknown>[] = [];
   readonly bulks: NewBulk[] = [];
+  readonly limitChanges: LimitChange[] = [];
   private readonly keys = new Map<string, { id: string; fingerprint: string }>();
   failure: unknown = null;
   /** What `wait` answers. */
@@ -290,6 +302,7 @@ function frontModule(values: ReadonlyMap<unknown, unknown>, tasks: MemoryTasks, 
     { provide: BulkOperations, useValue: bulkOver(tasks) },
     { provide: DeadLetters, useValue: deadLetters },
     { provide: AuditLog, useValue: audit },
+    ...limitsOver(tasks),
     { provide: Workers, useValue: { list: async () => [worker()] } },
   ];
   return { module: FrontModule, imports: [ApiModule, AuthModule], controllers, providers, exports: providers };
@@ -337,6 +350,21 @@ const audit = {
     return cursor === null ? { items: [entry], nextCursor: id } : { items: [], nextCursor: null };
   },
 };
+
+/** Wide limits for everybody, of which little is used; what was set is shown and has no effect. */
+function limitsOver(tasks: MemoryTasks) {
+  const rowsOf = async (tenant: string) =>
+    tasks.limitChanges
+      .filter((change) => change.tenant === tenant)
+      .flatMap(({ queue, limits, actor, reason }) =>
+        Object.entries(limits).map(([name, value]) => ({ queue, name, value, setAt: 1, setBy: actor, reason })),
+      );
+  return [
+    { provide: LimitBook, useValue: { of: () => WIDE_LIMITS, ofQueue: () => ({ 'queue.depth': 9 }), refresh: async () => undefined } },
+    { provide: LimitSetter, useValue: { set: async (change: LimitChange) => void tasks.limitChanges.push(change), rowsOf } },
+    { provide: TenantUsage, useValue: { of: async () => ({ tasks: 3, payloadBytes: 21, queues: new Map([['reports', 2]]) }) } },
+  ];
+}
 
 function queuesOver(tasks: MemoryTasks) {
   const note = async (call: string, reason: string, name: string, paused: boolean): Promise<QueueView> => {

@@ -3,8 +3,9 @@ import 'reflect-metadata';
 import { Global, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Config, loadConfig, type Environment } from '@app/config';
-import { Database } from '@app/database';
+import { Database, RowIds } from '@app/database';
 import { LifecycleModule, Loops, Shutdown } from '@app/lifecycle';
+import { LimitsModule } from '@app/limits';
 import { Doorbell } from '@app/queue';
 import { TasksModule } from '@app/tasks';
 import { createLogger, Logger } from '@app/telemetry';
@@ -33,11 +34,12 @@ export async function startRole(
     { provide: Logger, useValue: createLogger({ level: 'silent', format: 'json', role: 'test' }) },
     { provide: Database, useValue: store.raw },
     { provide: Doorbell, useValue: store.doorbell },
+    { provide: RowIds, useValue: store.ids },
   ];
   const surroundings = { module: Surroundings, providers, exports: providers };
   class Root {}
   Module({})(Root);
-  const imports = [surroundings, LifecycleModule, TasksModule, modulesOf(config)];
+  const imports = [surroundings, LifecycleModule, LimitsModule, TasksModule, modulesOf(config)];
   const app = await NestFactory.createApplicationContext({ module: Root, imports }, { logger: false, abortOnError: false });
   return {
     loops: () =>

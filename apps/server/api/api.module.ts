@@ -12,6 +12,7 @@ import { Logger } from '@app/telemetry';
 import { AuditController } from './audit/audit.controller.js';
 import { BulkController } from './bulk/bulk.controller.js';
 import { DeadLettersController } from './dead-letters/dead-letters.controller.js';
+import { LimitsController } from './limits/limits.controller.js';
 import { Overload } from './overload/overload.js';
 import { AllowedMethods } from './problem/allowed-methods.js';
 import { ProblemFilter } from './problem/problem.filter.js';
@@ -34,6 +35,7 @@ export const API_CONTROLLERS = [
   QueuesController,
   WorkersController,
   AuditController,
+  LimitsController,
 ];
 
 @Module({

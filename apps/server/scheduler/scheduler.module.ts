@@ -3,9 +3,11 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { Beat } from './beat.js';
 import { Bulk } from './bulk.js';
 import { Expire } from './expire.js';
+import { Fold } from './fold.js';
 import { Promote } from './promote.js';
 import { Prune } from './prune.js';
 import { Reconcile } from './reconcile.js';
+import { Recount } from './recount.js';
 import { RegistryTimers } from './registry-timers.js';
 import { LoopParts } from './scheduler-loop.js';
 import { Sweep } from './sweep.js';
@@ -13,6 +15,6 @@ import { Sweep } from './sweep.js';
 /** The scheduler role: moves what time moves. */
 @Module({
   imports: [ScheduleModule.forRoot()],
-  providers: [RegistryTimers, LoopParts, Promote, Sweep, Reconcile, Expire, Bulk, Prune, Beat],
+  providers: [RegistryTimers, LoopParts, Promote, Sweep, Reconcile, Expire, Bulk, Prune, Fold, Recount, Beat],
 })
 export class SchedulerModule {}

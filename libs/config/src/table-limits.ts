@@ -35,4 +35,20 @@ export const LIMIT_SETTINGS = {
     max: 100,
     doc: 'The share of a tenant where several have tasks waiting in one queue, against the shares of the others. A row of the table of limits takes its place.',
   }),
+  SCHEDULER_FOLD_MS: integer({
+    roles: ['scheduler'],
+    fallback: 1_000,
+    min: 50,
+    max: 60_000,
+    unit: 'ms',
+    doc: 'How often what ended tasks give back is taken off what their tenants use.',
+  }),
+  USAGE_RECOUNT_MS: integer({
+    roles: ['scheduler'],
+    fallback: 600_000,
+    min: 1_000,
+    max: 86_400_000,
+    unit: 'ms',
+    doc: 'How often what a tenant uses of its quotas is counted again, in case it is wrong.',
+  }),
 } as const;

@@ -8,6 +8,8 @@ export {
   InvalidState,
   MalformedRequest,
   NotFound,
+  QuotaExceeded,
+  TooManyLimits,
   TooManyOperations,
   Unavailable,
 } from './catalogue.js';

@@ -49,6 +49,7 @@ const tenantUsage: EntityFactory = (engine) => {
       counted_at: t.time({ default: 0 }),
     },
     checks: checks(engine, 'ck_tenant_usage_over'),
+    indices: [{ name: 'ix_tenant_usage_counted', columns: ['queue', 'counted_at'] }],
   });
 };
 
@@ -60,7 +61,7 @@ const usageReturns: EntityFactory = (engine) => {
     columns: {
       tenant: t.word(64, { primary: true }),
       id: t.id({ primary: true }),
-      queue: t.word(64, { primary: true }),
+      queue: t.word(64),
       tasks: t.count(),
       payload_bytes: t.time(),
     },

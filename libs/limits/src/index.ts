@@ -9,3 +9,18 @@ export { RateLimiter, type Admission, type Caller, type RateOptions, type Rates,
 export { RateStore, StoredRates, type Taken, type Want } from './rate-store.js';
 export { RateTaker } from './rate-taker.js';
 export { RatesModule } from './rates.module.js';
+export { LimitSetter, type LimitChange, type SetLimit } from './set-limits.js';
+export { TenantUsage, type Usage } from './usage.js';
+export {
+  lockReturns,
+  lockUsage,
+  makeUsage,
+  noteReturns,
+  OVER_LIMIT,
+  sumOf,
+  takeOff,
+  takeUsage,
+  type Demand,
+  type ReturnRow,
+  type UsageRow,
+} from './usage.sql.js';

@@ -1,11 +1,13 @@
 /** Gives every role the book of limits, read before the process serves, and renewed by a loop that everybody watches. */
 import { Global, Inject, Module, type OnApplicationBootstrap } from '@nestjs/common';
 import { Config } from '@app/config';
-import { Database } from '@app/database';
+import { Database, RowIds } from '@app/database';
 import { Clock, Loop, Loops, Shutdown } from '@app/lifecycle';
 import { Logger, repeatedWarning } from '@app/telemetry';
 import { LimitBook } from './limit-book.js';
 import { defaultLimits } from './limit-names.js';
+import { LimitSetter } from './set-limits.js';
+import { TenantUsage } from './usage.js';
 
 const NAME = 'limits.refresh';
 
@@ -28,8 +30,14 @@ const NAME = 'limits.refresh';
         return book;
       },
     },
+    { provide: TenantUsage, inject: [Database], useFactory: (database: Database) => new TenantUsage(database) },
+    {
+      provide: LimitSetter,
+      inject: [Database, RowIds, Config],
+      useFactory: (database: Database, ids: RowIds, config: Config) => new LimitSetter(database, ids, config.limitsRowsMax),
+    },
   ],
-  exports: [LimitBook],
+  exports: [LimitBook, LimitSetter, TenantUsage],
 })
 export class LimitsModule implements OnApplicationBootstrap {
   constructor(

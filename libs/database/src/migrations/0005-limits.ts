@@ -34,6 +34,7 @@ function tables(t: DdlWords): TableDefinition[] {
       ],
       primaryKey: ['tenant', 'queue'],
       checks: { ck_tenant_usage_over: 'over_limit = 0' },
+      indexes: { ix_tenant_usage_counted: ['queue', 'counted_at'] },
     },
     {
       name: 'usage_returns',
@@ -44,7 +45,7 @@ function tables(t: DdlWords): TableDefinition[] {
         ['tasks', t.count],
         ['payload_bytes', t.time],
       ],
-      primaryKey: ['tenant', 'id', 'queue'],
+      primaryKey: ['tenant', 'id'],
     },
   ];
 }
