@@ -70,7 +70,7 @@ export const RATE_SETTINGS = {
   }),
   OVERLOAD_LOOP_DELAY_MS: integer({
     roles,
-    fallback: 500,
+    fallback: 1_000,
     min: 20,
     max: 60_000,
     unit: 'ms',

@@ -26,7 +26,7 @@ describe('the delay of the event loop', () => {
       clearInterval(blocking);
     }
     const seen = samples;
-    await until(() => samples >= seen + 6, { what: 'samples of a quiet loop' });
+    await until(() => samples >= seen + 8, { what: 'samples of a quiet loop' });
     await until(() => delay!.medianMs < 40, { what: 'the delay to be over' });
   });
 
@@ -34,7 +34,7 @@ describe('the delay of the event loop', () => {
     let samples = 0;
     delay = new LoopDelay(new SystemClock(), () => void (samples += 1));
     delay.start();
-    await until(() => samples >= 5, { what: 'five samples' });
+    await until(() => samples >= 7, { what: 'seven samples' });
     block(1_500);
     const before = samples;
     await until(() => samples > before, { what: 'the next sample' });

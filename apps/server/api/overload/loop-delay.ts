@@ -6,7 +6,7 @@
 import { NodeTimers, type Clock, type Timers } from '@app/lifecycle';
 
 const EVERY_MS = 100;
-const KEPT = 5;
+const KEPT = 7;
 
 export class LoopDelay {
   private readonly delays: number[] = [];
