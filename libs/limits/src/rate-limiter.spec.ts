@@ -102,6 +102,18 @@ describe('the limiter', () => {
     expect(sizes.every(([need, want]) => need === 1_000_000 && want! <= 2_000_000)).toBe(true);
   });
 
+  it('uses a block no longer than its lease', async () => {
+    const limiter = limiterOf(rate(6_000, 400));
+    await count(limiter, 5);
+    clock.advance(OPTIONS.leaseMs - 1);
+    store.groups.length = 0;
+    await count(limiter, 1);
+    expect(store.groups).toEqual([]);
+    clock.advance(1);
+    await count(limiter, 1);
+    expect(store.groups.flat()).toHaveLength(2);
+  });
+
   it('asks for all who wait with one statement', async () => {
     const limiter = limiterOf(rate(60, 50));
     const answers = await Promise.all(Array.from({ length: 80 }, () => passes(limiter)));
