@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { Request } from 'express';
 import { callerAddress } from './caller-address.js';
 
-const of = (ip: string | undefined, remoteAddress?: string): string => callerAddress({ ip, socket: { remoteAddress } } as unknown as Request);
+const of = (ip: string | undefined, remoteAddress?: string): string =>
+  callerAddress({ ip, socket: { remoteAddress } } as unknown as Request);
 
 describe('the address of a caller', () => {
   it.each([
