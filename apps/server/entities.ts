@@ -2,6 +2,14 @@
 import { AUDIT_ENTITIES } from '@app/audit';
 import { AUTH_ENTITIES, KEY_ENTITIES } from '@app/auth';
 import type { EntityFactory } from '@app/database';
+import { LIMIT_ENTITIES, RATE_ENTITIES } from '@app/limits';
 import { TASK_ENTITIES } from '@app/tasks';
 
-export const ENTITIES: readonly EntityFactory[] = [...TASK_ENTITIES, ...AUDIT_ENTITIES, ...AUTH_ENTITIES, ...KEY_ENTITIES];
+export const ENTITIES: readonly EntityFactory[] = [
+  ...TASK_ENTITIES,
+  ...AUDIT_ENTITIES,
+  ...AUTH_ENTITIES,
+  ...KEY_ENTITIES,
+  ...LIMIT_ENTITIES,
+  ...RATE_ENTITIES,
+];

@@ -9,6 +9,7 @@ import { AuditLog } from '@app/audit';
 import { ApiKeys, KeyMaker, KeyRevoker, KeyRotator, Revocations, RevocationStore } from '@app/auth';
 import { Config } from '@app/config';
 import { Clock } from '@app/lifecycle';
+import { LimitBook, LimitSetter, TenantUsage } from '@app/limits';
 import {
   BulkOperations,
   DeadLetters,
@@ -36,6 +37,8 @@ const CALLED = [
   KeyMaker,
   KeyRevoker,
   KeyRotator,
+  LimitBook,
+  LimitSetter,
   ProblemReporter,
   Queues,
   Revocations,
@@ -47,6 +50,7 @@ const CALLED = [
   TaskSubmitter,
   TaskTimeline,
   TaskWaiter,
+  TenantUsage,
   Workers,
 ];
 

@@ -4,6 +4,7 @@ import { AuditModule } from '@app/audit';
 import { Config } from '@app/config';
 import { DatabaseModule } from '@app/database';
 import { LifecycleModule } from '@app/lifecycle';
+import { LimitsModule } from '@app/limits';
 import { OutboundModule } from '@app/outbound';
 import { QueueModule } from '@app/queue';
 import { TasksModule } from '@app/tasks';
@@ -17,7 +18,16 @@ export class ProcessModule {
   static forRoot(config: Config, logger: Logger): DynamicModule {
     return {
       module: ProcessModule,
-      imports: [LifecycleModule, DatabaseModule.forRoot(ENTITIES), QueueModule, OutboundModule, AuditModule, TasksModule, HealthModule],
+      imports: [
+        LifecycleModule,
+        DatabaseModule.forRoot(ENTITIES),
+        QueueModule,
+        OutboundModule,
+        AuditModule,
+        LimitsModule,
+        TasksModule,
+        HealthModule,
+      ],
       providers: [
         { provide: Config, useValue: config },
         { provide: Logger, useValue: logger },

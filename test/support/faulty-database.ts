@@ -33,6 +33,10 @@ export class FaultyDatabase extends Database {
     this.dialect = real.dialect;
   }
 
+  get waiting(): number {
+    return this.real.waiting;
+  }
+
   /** How many accidents have not happened yet; a test that ordered one wants none left. */
   get ordered(): number {
     return this.accidents.length + (this.inside === null ? 0 : 1);

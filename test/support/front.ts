@@ -11,7 +11,19 @@ import { AuditLog } from '@app/audit';
 import { AuthModule, issueToken, KeyPepper, Revocations, RevocationStore, SCOPES, SigningKey, TokenKeys, type Scope } from '@app/auth';
 import { Config, loadConfig, type Environment } from '@app/config';
 import { IdempotencyKeyReused, InvalidState, NotFound } from '@app/errors';
+import { Database } from '@app/database';
 import { Clock, Conditions, Loops, Shutdown } from '@app/lifecycle';
+import {
+  AttemptLimits,
+  defaultLimits,
+  LimitBook,
+  LimitSetter,
+  RateLimiter,
+  RateTaker,
+  TenantUsage,
+  type LimitChange,
+  type TenantRate,
+} from '@app/limits';
 import {
   BulkOperations,
   DeadLetters,
@@ -36,9 +48,11 @@ import {
   type Timeline,
 } from '@app/tasks';
 import { createLogger, Logger } from '@app/telemetry';
+import { WIDE_LIMITS } from './wide-limits.js';
 import { ApiModule } from '../../apps/server/api/api.module.js';
 import { configureApi } from '../../apps/server/api/configure-api.js';
 import { MemoryKeys } from './memory-keys.js';
+import { MemoryRates } from './memory-rates.js';
 import { MemoryRevocations } from './memory-revocations.js';
 
 const STOP_MS = 5_000;
@@ -68,6 +82,7 @@ export class MemoryTasks {
   /** What operators asked for, in order. */
   readonly operatorCalls: Record<string, unknown>[] = [];
   readonly bulks: NewBulk[] = [];
+  readonly limitChanges: LimitChange[] = [];
   private readonly keys = new Map<string, { id: string; fingerprint: string }>();
   failure: unknown = null;
   /** What `wait` answers. */
@@ -184,6 +199,17 @@ export class MemoryTasks {
   }
 }
 
+/** All that the front itself asks of the database: whether it is there, and how many wait for it. */
+export class FrontDatabase {
+  waiting = 0;
+  isAway = false;
+
+  async query(): Promise<object[]> {
+    if (this.isAway) throw new Error('the database is away');
+    return [];
+  }
+}
+
 export interface Front {
   readonly url: string;
   readonly app: NestExpressApplication;
@@ -191,9 +217,13 @@ export interface Front {
   readonly keys: MemoryKeys;
   readonly clock: TestClock;
   readonly revocations: MemoryRevocations;
+  readonly database: FrontDatabase;
+  readonly rates: MemoryRates;
+  /** What each tenant may; the settings where nothing is set. */
+  readonly tenantRates: Map<string, TenantRate>;
   /** The lines logged so far, parsed. */
   readonly lines: Record<string, unknown>[];
-  token(options?: { tenant?: string; scopes?: readonly Scope[]; ttlMs?: number }): string;
+  token(options?: { tenant?: string; subject?: string; scopes?: readonly Scope[]; ttlMs?: number }): string;
   /** A request with a token of the tenant `t1` and all scopes, unless told otherwise. */
   call(path: string, init?: RequestInit & { duplex?: 'half' }): Promise<Response>;
   /** POSTs a text as JSON. */
@@ -206,11 +236,16 @@ export async function startFront(environment: Environment = {}, controllers: Typ
   const tasks = new MemoryTasks();
   const clock = new TestClock();
   const keys = new MemoryKeys(clock);
+  const database = new FrontDatabase();
+  const rates = new MemoryRates(clock);
+  const tenantRates = new Map<string, TenantRate>();
   const lines: Record<string, unknown>[] = [];
   const destination = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
   const secret = { AUTH_JWT_SECRET: randomBytes(32).toString('hex') };
   const config = loadConfig({
     DATABASE_URL: 'sqlite:never-opened.db',
+    // The clock of a front stands still, so whoever tries a hundred bad tokens would have used up his minute for ever.
+    ...{ RATE_FAILURES_PER_MINUTE: '100000', RATE_ANONYMOUS_PER_MINUTE: '1000000' },
     ...('AUTH_JWT_PUBLIC_KEY' in environment || 'AUTH_JWKS_URL' in environment ? {} : secret),
     ...environment,
   });
@@ -220,11 +255,13 @@ export async function startFront(environment: Environment = {}, controllers: Typ
     [Config, config],
     [Clock, clock],
     [Logger, logger],
+    [Database, database],
     [Loops, new Loops()],
     [Conditions, new Conditions()],
     [Shutdown, new Shutdown()],
     [RevocationStore, revocations],
     [Revocations, new Revocations(revocations, clock, config.authRevocationStaleMs)],
+    ...limiters(config, clock, rates, tenantRates),
   ]);
   const module = frontModule(values, tasks, keys, controllers);
   const app = await NestFactory.create<NestExpressApplication>(module, { logger: false, bodyParser: false, forceCloseConnections: true });
@@ -235,8 +272,8 @@ export async function startFront(environment: Environment = {}, controllers: Typ
   const canSign = key instanceof SigningKey && key.canSign;
   keys.pepper = app.get(KeyPepper, { strict: false });
 
-  const token: Front['token'] = ({ tenant = 't1', scopes = SCOPES, ttlMs = 60_000 } = {}) =>
-    issueToken(key as SigningKey, clock, { tenant, subject: 'tester', scopes, ttlMs });
+  const token: Front['token'] = ({ tenant = 't1', subject = 'tester', scopes = SCOPES, ttlMs = 60_000 } = {}) =>
+    issueToken(key as SigningKey, clock, { tenant, subject, scopes, ttlMs });
   const call: Front['call'] = (path, init = {}) =>
     fetch(`${url}${path}`, {
       ...init,
@@ -252,7 +289,18 @@ export async function startFront(environment: Environment = {}, controllers: Typ
     await app.get(Shutdown, { strict: false }).run('drain', STOP_MS);
     await app.close();
   };
-  return { url, app, tasks, keys, clock, revocations, lines, token, call, post, close };
+  return { url, app, tasks, keys, clock, revocations, database, rates, tenantRates, lines, token, call, post, close };
+}
+
+function limiters(config: Config, clock: Clock, rates: MemoryRates, tenantRates: ReadonlyMap<string, TenantRate>): [unknown, unknown][] {
+  const taker = new RateTaker(rates, clock, () => undefined);
+  const book = { of: (tenant: string) => tenantRates.get(tenant) ?? defaultLimits(config) };
+  const { rateLeaseMs: leaseMs, rateWaitMs: waitMs, rateCredentialPercent: credentialPercent, rateRememberedMax: rememberedMax } = config;
+  const { rateFailuresPerMinute: failuresPerMinute, rateAnonymousPerMinute: anonymousPerMinute } = config;
+  return [
+    [RateLimiter, new RateLimiter(book, taker, clock, { leaseMs, waitMs, credentialPercent, rememberedMax })],
+    [AttemptLimits, new AttemptLimits(taker, clock, { failuresPerMinute, anonymousPerMinute, rememberedMax })],
+  ];
 }
 
 function frontModule(values: ReadonlyMap<unknown, unknown>, tasks: MemoryTasks, keys: MemoryKeys, controllers: Type[]): DynamicModule {
@@ -272,6 +320,7 @@ function frontModule(values: ReadonlyMap<unknown, unknown>, tasks: MemoryTasks, 
     { provide: BulkOperations, useValue: bulkOver(tasks) },
     { provide: DeadLetters, useValue: deadLetters },
     { provide: AuditLog, useValue: audit },
+    ...limitsOver(tasks),
     { provide: Workers, useValue: { list: async () => [worker()] } },
   ];
   return { module: FrontModule, imports: [ApiModule, AuthModule], controllers, providers, exports: providers };
@@ -319,6 +368,21 @@ const audit = {
     return cursor === null ? { items: [entry], nextCursor: id } : { items: [], nextCursor: null };
   },
 };
+
+/** Wide limits for everybody, of which little is used; what was set is shown and has no effect. */
+function limitsOver(tasks: MemoryTasks) {
+  const rowsOf = async (tenant: string) =>
+    tasks.limitChanges
+      .filter((change) => change.tenant === tenant)
+      .flatMap(({ queue, limits, actor, reason }) =>
+        Object.entries(limits).map(([name, value]) => ({ queue, name, value, setAt: 1, setBy: actor, reason })),
+      );
+  return [
+    { provide: LimitBook, useValue: { of: () => WIDE_LIMITS, ofQueue: () => ({ 'queue.depth': 9 }), refresh: async () => undefined } },
+    { provide: LimitSetter, useValue: { set: async (change: LimitChange) => void tasks.limitChanges.push(change), rowsOf } },
+    { provide: TenantUsage, useValue: { of: async () => ({ tasks: 3, payloadBytes: 21, queues: new Map([['reports', 2]]) }) } },
+  ];
+}
 
 function queuesOver(tasks: MemoryTasks) {
   const note = async (call: string, reason: string, name: string, paused: boolean): Promise<QueueView> => {

@@ -40,6 +40,8 @@ export class Installation {
       HANDLERS_DIR: handlersDir,
       AUTH_JWT_SECRET: TEST_SECRET,
       LOG_FORMAT: 'json',
+      // Whether a machine that runs several suites at once is too slow is not what these tests are about.
+      OVERLOAD_LOOP_DELAY_MS: '20000',
       ...options.env,
     };
     if (backend.name === 'sqlite') {

@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import { Config, loadConfig, type Environment } from '@app/config';
 import { Database, RowIds } from '@app/database';
 import { LifecycleModule, Loops, Shutdown } from '@app/lifecycle';
+import { LimitsModule } from '@app/limits';
 import { Doorbell } from '@app/queue';
 import { TasksModule } from '@app/tasks';
 import { createLogger, Logger } from '@app/telemetry';
@@ -34,11 +35,12 @@ export async function startRole(
     { provide: Database, useValue: store.raw },
     { provide: RowIds, useValue: store.ids },
     { provide: Doorbell, useValue: store.doorbell },
+    { provide: RowIds, useValue: store.ids },
   ];
   const surroundings = { module: Surroundings, providers, exports: providers };
   class Root {}
   Module({})(Root);
-  const imports = [surroundings, LifecycleModule, TasksModule, modulesOf(config)];
+  const imports = [surroundings, LifecycleModule, LimitsModule, TasksModule, modulesOf(config)];
   const app = await NestFactory.createApplicationContext({ module: Root, imports }, { logger: false, abortOnError: false });
   return {
     loops: () =>

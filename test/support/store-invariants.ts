@@ -39,6 +39,16 @@ const RULES: Readonly<Record<string, Sql>> = {
     UNION ALL SELECT task_id FROM cancel_requests WHERE task_id NOT IN (SELECT id FROM tasks)
     UNION ALL SELECT task_id FROM task_events WHERE task_id NOT IN (SELECT id FROM tasks)
     UNION ALL SELECT task_id FROM task_checkpoints WHERE task_id NOT IN (SELECT id FROM tasks)`,
+  'what a tenant uses is what it has, less what was given back': sql`
+    SELECT tenant, SUM(tasks) AS tasks_too_many, SUM(bytes) AS bytes_too_many FROM (
+      SELECT tenant, tasks, payload_bytes AS bytes FROM tenant_usage WHERE queue = ''
+      UNION ALL SELECT tenant, -tasks, -payload_bytes FROM usage_returns
+      UNION ALL SELECT tenant, -1, -OCTET_LENGTH(payload) FROM tasks WHERE finished_at = 0
+    ) AS entry GROUP BY tenant HAVING SUM(tasks) <> 0 OR SUM(bytes) <> 0`,
+  'what a queue of limited depth holds is what it has, less what was given back': sql`
+    SELECT u.tenant, u.queue, u.tasks FROM tenant_usage u WHERE u.queue <> '' AND u.tasks <>
+      (SELECT COUNT(*) FROM tasks t WHERE t.tenant = u.tenant AND t.queue = u.queue AND t.finished_at = 0) +
+      (SELECT COALESCE(SUM(r.tasks), 0) FROM usage_returns r WHERE r.tenant = u.tenant AND r.queue = u.queue)`,
 };
 
 /** The rules that are broken, each with the rows that break it. */

@@ -6,6 +6,7 @@ import { randomBytes, createHash } from 'node:crypto';
 import { AuditLog } from '@app/audit';
 import { idBytes, migrate, openDatabase, type Row, RowIds, sql, type Sql } from '@app/database';
 import { Clock, Drain, SystemClock } from '@app/lifecycle';
+import { LimitBook, TenantUsage } from '@app/limits';
 import { InProcessDoorbell, RedisDoorbell, type Doorbell } from '@app/queue';
 import {
   AbandonedResources,
@@ -23,6 +24,7 @@ import {
   TaskOperator,
   TaskProgressWriter,
   TaskPromoter,
+  TaskQuotas,
   TaskReader,
   TaskReconciler,
   TaskResources,
@@ -32,6 +34,7 @@ import {
   TaskSweeper,
   TaskTimeline,
   TaskWaiter,
+  UsageRecounter,
   Workers,
   type ClaimedTask,
   type IdempotencyClaim,
@@ -48,6 +51,7 @@ import { FaultyDatabase } from './faulty-database.js';
 import { brokenRules } from './store-invariants.js';
 import { TappedDoorbell } from './tapped-doorbell.js';
 import { until } from './until.js';
+import { WIDE_LIMITS } from './wide-limits.js';
 
 export const LEASE_MS = 15_000;
 export const LOOK_EVERY_MS = 5_000;
@@ -86,6 +90,8 @@ const TABLES = [
   'api_keys',
   'api_key_turns',
   'token_revocations',
+  'limits',
+  'usage_returns',
 ];
 
 /** A clock that stands still until it is moved. */
@@ -177,12 +183,15 @@ export async function openStore(backend: Backend) {
   const onError = (error: unknown): void => void errors.push(error);
   const ringer = new Ringer(database, doorbell, onError);
   const reader = new TaskReader(database);
-  const submitterOf = (runnable: { has(name: string): boolean } | null = null) =>
-    new TaskSubmitter(database, ringer, reader, new RowIds(new SystemClock()), runnable);
-  const sweeperOf = (ownClock: Clock = clock) => new TaskSweeper(database, ringer, ownClock, POISON_CRASHES, LOOK_EVERY_MS);
-  const settlerOf = () => new TaskSettler(database, ringer, UNHANDLED_GRACE_MS, onError);
   const ids = new RowIds(new SystemClock());
-  const operator = new TaskOperator(database, reader, ringer, ids);
+  const book = new LimitBook(opened.database, WIDE_LIMITS, 10_000, () => undefined);
+  const quotasOf = () => new TaskQuotas(database, book, ids);
+  const quotas = quotasOf();
+  const submitterOf = (runnable: { has(name: string): boolean } | null = null) =>
+    new TaskSubmitter(database, ringer, reader, new RowIds(new SystemClock()), quotasOf(), runnable);
+  const sweeperOf = (ownClock: Clock = clock) => new TaskSweeper(database, ringer, quotas, ownClock, POISON_CRASHES, LOOK_EVERY_MS);
+  const settlerOf = () => new TaskSettler(database, ringer, quotas, UNHANDLED_GRACE_MS, onError);
+  const operator = new TaskOperator(database, reader, ringer, ids, quotas);
   const claimer = new TaskClaimer(database);
   const submitter = submitterOf();
   const settler = settlerOf();
@@ -219,7 +228,7 @@ export async function openStore(backend: Backend) {
     sweeperOf,
     settlerOf,
     promoter: new TaskPromoter(database, ringer),
-    expirer: new TaskExpirer(database, UNHANDLED_GRACE_MS),
+    expirer: new TaskExpirer(database, quotas, UNHANDLED_GRACE_MS),
     sweeper: sweeperOf(),
     canceller: new TaskCanceller(database, operator),
     retrier: new TaskRetrier(operator),
@@ -227,8 +236,13 @@ export async function openStore(backend: Backend) {
     deadLetters: new DeadLetters(database),
     audit: new AuditLog(database),
     ids,
+    book,
+    quotas,
+    usage: new TenantUsage(database),
+    /** For a test that has changed rows by hand: the usage is right again. */
+    recount: () => takeAll(() => new UsageRecounter(opened.database, NO_RETENTION_MS).step()),
     bulk: new BulkOperations(database, ids, BULK_RUNNING_MAX),
-    bulkRunnerOf: () => new BulkRunner(database, ringer),
+    bulkRunnerOf: () => new BulkRunner(database, ringer, quotas),
     reconciler: new TaskReconciler(database, doorbell, RECONCILE_GRACE_MS),
     timeline: new TaskTimeline(database),
     waiter: new TaskWaiter(database, reader, drain),
@@ -328,6 +342,10 @@ export async function openStore(backend: Backend) {
       const broken: Record<string, unknown> = await brokenRules(raw);
       if (database.ordered > 0) broken['accidents that never happened'] = database.ordered;
       for (const table of TABLES) await raw.execute({ text: `DELETE FROM ${table}`, values: [] });
+      // Kept, because submitters know whom they have made a row for; what is in no use is zero.
+      await raw.execute(sql`DELETE FROM tenant_usage WHERE queue <> ''`);
+      await raw.execute(sql`UPDATE tenant_usage SET tasks = 0, payload_bytes = 0, counted_at = 0`);
+      await book.refresh();
       database.reset();
       doorbell.reset();
       errors.length = 0;

@@ -10,10 +10,13 @@ import helmet, { type HelmetOptions } from 'helmet';
 import { assertEveryRouteIsGuarded } from '@app/auth';
 import { Config } from '@app/config';
 import { Clock } from '@app/lifecycle';
+import { AttemptLimits } from '@app/limits';
 import { Logger } from '@app/telemetry';
 import { buildOpenApiDocument } from './openapi/build-document.js';
+import { Overload } from './overload/overload.js';
 import { accessLog } from './request/access-log.js';
 import { allowOrigins } from './request/cross-origin.js';
+import { anonymousLimit } from './request/anonymous-limit.js';
 import { headerCount } from './request/header-count.js';
 import { requestId } from './request/request-id.js';
 
@@ -37,11 +40,15 @@ export function configureApi(app: NestExpressApplication): void {
   const config = app.get(Config, { strict: false });
   app.disable('x-powered-by');
   app.set('etag', false);
+  app.set('trust proxy', config.trustProxy ?? false);
   app.use(requestId);
+  // Before the access log: a line for every request that is sent away would be one more thing to do.
+  app.use(app.get(Overload, { strict: false }).gate);
   app.use(accessLog(app.get(Logger, { strict: false }), app.get(Clock, { strict: false })));
   app.use(helmet(securityHeaders(config)));
   allowOrigins(app, config.corsOrigins);
   app.use(headerCount(config.httpMaxHeaders));
+  app.use(anonymousLimit(app.get(AttemptLimits, { strict: false })));
   app.use('/api', neverStored);
   if (showsDocuments(config)) serveDocuments(app);
 }

@@ -4,10 +4,12 @@
  */
 import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import { TaskRunnerError } from '@app/errors';
 import { Clock } from '@app/lifecycle';
+import { AttemptLimits, RateLimiter } from '@app/limits';
 import { accessOf } from './access.js';
+import { admit, attempt } from './admission.js';
 import { InsufficientScope, InvalidToken, Unauthenticated } from './auth-errors.js';
 import { JwtVerification } from './jwt-verification.js';
 import { looksLikeKey } from './keys/key-text.js';
@@ -29,12 +31,14 @@ export class JwtGuard extends AuthGuard() {
     @Inject(TokenKeys) tokenKeys: TokenKeys,
     @Inject(Revocations) private readonly revocations: Revocations,
     @Inject(Clock) private readonly clock: Clock,
+    @Inject(AttemptLimits) private readonly attempts: AttemptLimits,
+    @Inject(RateLimiter) private readonly limiter: RateLimiter,
   ) {
     super({ defaultStrategy: verification.strategyName });
     this.verified = new VerifiedTokens(tokenKeys);
   }
 
-  /** @throws Unauthenticated, InvalidToken, TokenExpired, InsufficientScope; Unavailable where a credential cannot be looked up */
+  /** @throws Unauthenticated, InvalidToken, TokenExpired, InsufficientScope, RateLimited; Unavailable where a credential cannot be looked up */
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const access = accessOf(context.getHandler(), context.getClass());
     if (access === 'public') {
@@ -43,6 +47,7 @@ export class JwtGuard extends AuthGuard() {
     const request = context.switchToHttp().getRequest<Request>();
     const principal = await this.authenticate(context, request);
     request.user = principal;
+    await admit(this.limiter, principal, context.switchToHttp().getResponse<Response>());
     requireScopes(principal, access ?? ['admin']);
     if (access === undefined) {
       throw new TaskRunnerError('internal', 'internal', 'This route is closed because it does not say who may call it.');
@@ -64,9 +69,10 @@ export class JwtGuard extends AuthGuard() {
   private async authenticate(context: ExecutionContext, request: Request): Promise<Principal> {
     const token = bearerToken(request.headers.authorization);
     if (looksLikeKey(token)) {
-      return this.keys.verify(token);
+      return attempt(this.attempts, request, token, () => this.keys.verify(token));
     }
-    const verified = this.verified.find(token, this.clock.now()) ?? (await this.verify(context, request, token));
+    const known = this.verified.find(token, this.clock.now());
+    const verified = known ?? (await attempt(this.attempts, request, token, () => this.verify(context, request, token)));
     await this.revocations.assertStanding(verified);
     return verified.principal;
   }

@@ -73,6 +73,8 @@ describe('loadConfig', () => {
     ['an encoded password', { ...DISTRIBUTED, DATABASE_URL: 'mysql://u:p%40%3A%2F%23@db/tasks' }],
     ['IPv6 hosts', { ...DISTRIBUTED, HOST: '::1', DATABASE_URL: 'mysql://u@[::1]:3307/tasks' }],
     ['Redis over TLS with a database number', { ...DISTRIBUTED, REDIS_URL: 'rediss://user:p%2C@redis.example:6380/3' }],
+    ['proxies by number', { TRUST_PROXY: '2' }],
+    ['proxies by network', { TRUST_PROXY: '10.0.0.0/8,2001:db8::/32,192.0.2.7' }],
     ['bounds', { PORT: '0', WORKER_CONCURRENCY: '1000', RETRY_JITTER: '1', RETRY_BASE_MS: '0', RETRY_MAX_MS: '0' }],
   ])('accepts %s', (_, environment) => {
     expect(problemsOf(environment)).toEqual([]);
@@ -177,6 +179,11 @@ describe('loadConfig', () => {
     [{ PROCESS_RUN_ALLOW: '/bin/true,/bin/true' }, 'PROCESS_RUN_ALLOW must name every path once.'],
     [{ PROCESS_RUN_DIRECTORIES: '/srv/' }, 'PROCESS_RUN_DIRECTORIES must hold paths without'],
     [{ PROCESS_RUN_ENV_ALLOW: 'A B' }, 'PROCESS_RUN_ENV_ALLOW must be'],
+    [{ TRUST_PROXY: 'true' }, 'TRUST_PROXY must be a number of proxies from 1 to 10'],
+    [{ TRUST_PROXY: '0' }, 'TRUST_PROXY must be'],
+    [{ TRUST_PROXY: '0.0.0.0/0' }, 'TRUST_PROXY must be'],
+    [{ TRUST_PROXY: '10.0.0.0/33' }, 'TRUST_PROXY must be'],
+    [{ TRUST_PROXY: '10.0.0.1, 10.0.0.2' }, 'TRUST_PROXY must be'],
     [{ HANDLERS_DIR: '  ' }, 'HANDLERS_DIR is set but empty'],
     [{ ROLE: 'api', AUTH_JWT_SECRET: SECRET }, 'DATABASE_URL is a SQLite file', 'REDIS_URL must be set for ROLE=api'],
     [{ ROLE: 'worker', DATABASE_URL: MYSQL }, 'REDIS_URL must be set for ROLE=worker'],

@@ -5,7 +5,9 @@
 import { CONNECTION_SETTINGS } from './table-connections.js';
 import { OUTBOUND_SETTINGS } from './table-outbound.js';
 import { KEY_SETTINGS } from './table-keys.js';
+import { LIMIT_SETTINGS } from './table-limits.js';
 import { PROCESS_SETTINGS } from './table-process.js';
+import { RATE_SETTINGS } from './table-rates.js';
 import { SCHEDULER_SETTINGS } from './table-scheduler.js';
 import { TASK_SETTINGS } from './table-tasks.js';
 import { TRANSPORT_SETTINGS } from './table-transport.js';
@@ -24,6 +26,8 @@ export const SETTINGS = {
   ...SCHEDULER_SETTINGS,
   ...TASK_SETTINGS,
   ...OUTBOUND_SETTINGS,
+  ...LIMIT_SETTINGS,
+  ...RATE_SETTINGS,
 } as const;
 
 /** One variable may hold several addresses, so its field is a list and named like one. */

@@ -11,6 +11,8 @@ import { acquire } from './mysql-wait.js';
 export type Fate = 'fit' | 'dead' | 'outdated';
 
 export class CurrentPool {
+  /** How many wait for a connection. */
+  waiting = 0;
   private age = 0;
   private readonly ages = new WeakMap<PoolConnection, number>();
 
@@ -27,7 +29,7 @@ export class CurrentPool {
   /** Throws Unavailable where none becomes free in time. */
   async take(): Promise<PoolConnection> {
     for (;;) {
-      const connection = await acquire(this.pool, this.acquireMs);
+      const connection = await this.next();
       if (this.isCurrent(connection)) return connection;
       connection.destroy();
     }
@@ -41,6 +43,15 @@ export class CurrentPool {
 
   end(done: (error: unknown) => void): void {
     this.pool.end(done);
+  }
+
+  private async next(): Promise<PoolConnection> {
+    this.waiting += 1;
+    try {
+      return await acquire(this.pool, this.acquireMs);
+    } finally {
+      this.waiting -= 1;
+    }
   }
 
   private isCurrent(connection: PoolConnection): boolean {

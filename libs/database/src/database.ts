@@ -28,6 +28,8 @@ export interface Transaction {
 
 export abstract class Database {
   abstract readonly dialect: Dialect;
+  /** How many callers wait for a connection, or for their turn where there is only one. */
+  abstract readonly waiting: number;
   /** One statement by itself. Throws Unavailable when the database does not answer in time. */
   abstract query<T extends object = Row>(statement: Sql): Promise<T[]>;
   abstract execute(statement: Sql): Promise<number>;

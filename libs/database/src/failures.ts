@@ -46,6 +46,8 @@ const AWAY_NUMBERS = new Set([...FULL, ...READ_ONLY, ...REFUSED, ...INTERRUPTED]
 const COMMIT_FAILED = new Set([1180, 3100]);
 const SQLITE_AWAY = new Set([8, 10, 13, 14]);
 const SQLITE_DUPLICATE = new Set([1555, 2067]);
+const CHECK_NUMBERS = new Set([3819, 4025]);
+const SQLITE_CHECK = 275;
 const DISCONNECTED = new Set([
   'PROTOCOL_CONNECTION_LOST',
   'PROTOCOL_SEQUENCE_TIMEOUT',
@@ -114,6 +116,14 @@ export function isCommitFailure(error: unknown): boolean {
 function isDuplicate(error: unknown): boolean {
   const { errno, errcode } = fieldsOf(error);
   return Number(errno) === 1062 || (typeof errcode === 'number' && SQLITE_DUPLICATE.has(errcode));
+}
+
+/** Whether the database refused a statement because a row would have broken the named CHECK constraint. */
+export function breaksCheck(error: unknown, name: string): boolean {
+  if (!(error instanceof DatabaseError)) return false;
+  const { errno, errcode, message } = fieldsOf(error.cause);
+  const isCheck = CHECK_NUMBERS.has(Number(errno)) || errcode === SQLITE_CHECK;
+  return isCheck && typeof message === 'string' && message.includes(name);
 }
 
 function isAway(error: unknown): boolean {

@@ -4,7 +4,7 @@ export { type Dialect, type Engine } from './dialect.js';
 export { DatabaseModule, databaseOptions, databaseTls } from './database.module.js';
 export { MainLoopWatch, type Blame, type MainLoopWatchOptions } from './main-loop-watch.js';
 export { Pulse, type PulseOptions } from './pulse.js';
-export { CommitUnknown, DatabaseError, isReadOnly, LockTimeout } from './failures.js';
+export { breaksCheck, CommitUnknown, DatabaseError, isReadOnly, LockTimeout } from './failures.js';
 export { type DatabaseTls } from './server-address.js';
 export { openDatabase, type DatabaseOptions, type EntityFactory, type OpenDatabase } from './open.js';
 export { ID_MAX, idBytes, idFloor, idText, NOBODY, RowIds } from './row-id.js';

@@ -50,6 +50,10 @@ export class MysqlDatabase extends Database {
     this.end = engine === 'mariadb' ? [] : [sql`SET SESSION wait_timeout = DEFAULT`];
   }
 
+  get waiting(): number {
+    return this.pool.waiting;
+  }
+
   async query<T extends object = Row>(statement: Sql): Promise<T[]> {
     const [outcome] = await retryTransient(() => this.withConnection((connection) => this.send(connection, [statement])), this.random);
     return (outcome?.rows ?? []) as T[];

@@ -17,7 +17,7 @@ const WAITING_MAX = 10_000;
 export class SqliteDatabase extends Database {
   readonly dialect: Dialect = dialectOf('sqlite');
   private readonly turns = new Turns();
-  private waiting = 0;
+  waiting = 0;
   private closed = false;
 
   constructor(

@@ -44,6 +44,31 @@ export class TooManyOperations extends TaskRunnerError {
   }
 }
 
+/** The tenant has used up what it may have of something until some of it is free again; nothing was changed. */
+export class QuotaExceeded extends TaskRunnerError {
+  constructor(
+    /** The name of the limit, such as `tasks.queued`. */
+    readonly quota: string,
+    readonly limit: number,
+    /** What the limit bounds, as the rest of a sentence that begins with "The limit of". */
+    what: string,
+  ) {
+    super(
+      'limited',
+      'quota-exceeded',
+      `The limit of ${limit} ${what} (${quota}) leaves no room for this. Wait until tasks have ended, cancel some, or ask for a higher limit.`,
+      { retryAfterMs: 5_000 },
+    );
+  }
+}
+
+/** The table of limits is as long as it may be. */
+export class TooManyLimits extends TaskRunnerError {
+  constructor(rowsMax: number) {
+    super('conflict', 'too-many-limits', `The table of limits has ${rowsMax} rows, and no more are read. Remove limits that nobody needs.`);
+  }
+}
+
 /** The idempotency key was used before with another body. */
 export class IdempotencyKeyReused extends TaskRunnerError {
   constructor() {

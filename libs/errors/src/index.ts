@@ -9,6 +9,8 @@ export {
   InvalidState,
   MalformedRequest,
   NotFound,
+  QuotaExceeded,
+  TooManyLimits,
   TooManyOperations,
   Unavailable,
 } from './catalogue.js';

@@ -19,6 +19,7 @@ import { withoutAsked } from './asked.js';
 import { bounds, candidates, CLOCKS_FAR_APART_MS, conditions, EXAMINED_MAX, isNarrowed, type Selection } from './filter.sql.js';
 import type { BulkAction, BulkRow } from './history-entities.js';
 import { allows, lockTargets, moveAll, type Target } from './operate.sql.js';
+import type { TaskQuotas } from './quotas.js';
 import type { Ringable, Ringer } from './ring.js';
 import { isFinal, TASK_STATES, type TaskState } from './states.js';
 import type { TaskFilter } from './task.js';
@@ -55,6 +56,7 @@ export class BulkRunner {
   constructor(
     private readonly database: Database,
     private readonly ringer: Ringer,
+    private readonly quotas: TaskQuotas,
   ) {}
 
   /** One step of one operation that is due. Throws what the database threw. */
@@ -88,12 +90,24 @@ export class BulkRunner {
     const locked = page.ids.length === 0 ? [] : await transaction.query<Target>(lockTargets(dialect, [among(page.ids), ...wanted]));
     if (locked.length > 0) failpoint('bulk.locked');
     const allowed = locked.filter((target) => allows(due.action, target));
-    const targets = await withoutAsked(transaction, due.action, allowed);
+    const willing = await withoutAsked(transaction, due.action, allowed);
+    const { targets, taken } = await this.withinQuotas(transaction, due.action, willing);
     const order = { actor: due.requested_by, reason: due.reason, bulk: idText(due.id) };
-    const moved = moveAll(dialect, this.ringer, due.action, targets, order);
-    await transaction.commitWith([...moved.statements, this.advance(due, page, targets.length)]);
+    const moved = moveAll(dialect, this.ringer, this.quotas, due.action, targets, order);
+    await transaction.commitWith([...moved.statements, this.advance(due, page, targets.length), ...taken]);
     if (targets.length > 0) failpoint('bulk.committed');
     return { step: { taken: 1, ended: page.isLast ? idText(due.id) : null }, rung: moved.rung };
+  }
+
+  /** A retried task needs room like a new one; those that find none are left alone. */
+  private async withinQuotas(
+    transaction: Transaction,
+    action: BulkAction,
+    targets: readonly Target[],
+  ): Promise<{ targets: readonly Target[]; taken: readonly Sql[] }> {
+    if (action !== 'retry' || targets.length === 0) return { targets, taken: [] };
+    const { refusals, statements } = await this.quotas.fit(transaction, targets);
+    return { targets: targets.filter((_, index) => refusals[index] === null), taken: statements };
   }
 
   private async look(transaction: Transaction, due: Due, selection: Selection, wanted: readonly Sql[]): Promise<Page> {

@@ -36,7 +36,7 @@ export interface BulkView {
   filter: TaskFilter;
   state: BulkState;
   ratePerSecond: number;
-  /** Tasks looked at, moved, and left alone because they had changed meanwhile or been asked to stop before. */
+  /** Tasks looked at, moved, and left alone because they had changed meanwhile, been asked to stop before, or found no room. */
   examined: number;
   done: number;
   skipped: number;

@@ -7,18 +7,18 @@ import { type Database, list, NOBODY, sql, type Sql, type Transaction } from '@a
 import { failpoint } from '@app/lifecycle';
 import type { TimerKind } from './entities.js';
 import { recordEvents, type EventKind } from './events.js';
+import { PAYLOAD_BYTES, type Place, type TaskQuotas } from './quotas.js';
 import { isFinal, type TaskState } from './states.js';
 import type { TaskError } from './task.js';
 
 const PAGE = 200;
 const LOOK_AGAIN_MS = 2_000;
 
-interface Due {
+interface Due extends Place {
   id: Buffer;
   state: TaskState;
   attempt: number;
   name: string;
-  queue: string;
   fallbacks: number;
 }
 
@@ -38,6 +38,7 @@ const PAST_DEADLINE: TaskError = { code: 'deadline-exceeded', message: 'The task
 export class TaskExpirer {
   constructor(
     private readonly database: Database,
+    private readonly quotas: Pick<TaskQuotas, 'giveBack'>,
     /** How long no worker of the queue may have had the handler before its task fails, in ms. */
     private readonly unhandledGraceMs: number,
   ) {}
@@ -53,7 +54,7 @@ export class TaskExpirer {
       failpoint('expire.locked');
       const ids = timers.map((row) => row.task_id).sort(Buffer.compare);
       const tasks = await transaction.query<Due>(
-        sql`SELECT id, state, attempt, name, queue, fallbacks FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) ORDER BY id${dialect.lock}`,
+        sql`SELECT id, tenant, queue, state, attempt, name, fallbacks, ${PAYLOAD_BYTES} AS payloadBytes FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) ORDER BY id${dialect.lock}`,
       );
       const { end, later } = await this.sort(transaction, kind, tasks);
       const kept = new Set(later.map(({ id }) => id.toString('hex')));
@@ -66,7 +67,7 @@ export class TaskExpirer {
           sql`UPDATE timers SET due_at = ${dialect.now} + ${LOOK_AGAIN_MS} WHERE kind = ${kind} AND task_id IN (${list(later.map(({ id }) => id))})`,
         );
       }
-      await transaction.commitWith(statements);
+      await transaction.commitWith([...statements, ...this.quotas.giveBack(end)]);
       failpoint('expire.committed');
       return { taken: timers.length, full: timers.length === PAGE };
     });

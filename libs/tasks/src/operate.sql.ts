@@ -7,12 +7,13 @@ import { join, list, rows, sql, type Dialect, type Sql } from '@app/database';
 import type { TaskRow } from './entities.js';
 import { recordEvents, type EventKind, type TaskEvent } from './events.js';
 import type { BulkAction } from './history-entities.js';
+import { PAYLOAD_BYTES, type Place, type TaskQuotas } from './quotas.js';
 import { queueUp, type Moved } from './queue-up.sql.js';
 import type { Ringer } from './ring.js';
 import { isFinal, mayMove } from './states.js';
 
 /** A task as its operator finds it, under lock. */
-export type Target = Pick<TaskRow, 'id' | 'tenant' | 'queue' | 'lane' | 'state' | 'ended' | 'attempt' | 'worker_id'>;
+export type Target = Pick<TaskRow, 'id' | 'lane' | 'state' | 'ended' | 'attempt' | 'worker_id'> & Place;
 
 /** Who wants it, and why. */
 export interface Order {
@@ -28,7 +29,7 @@ export interface Order {
 
 /** Reads and locks the tasks that fulfil all of the conditions, in id order. The conditions must name the tenant and the ids. */
 export function lockTargets(dialect: Dialect, conditions: readonly Sql[]): Sql {
-  return sql`SELECT id, tenant, queue, lane, state, ended, attempt, worker_id FROM tasks${dialect.byPrimary} WHERE ${join(conditions, ' AND ')} ORDER BY id${dialect.lock}`;
+  return sql`SELECT id, tenant, queue, lane, state, ended, attempt, worker_id, ${PAYLOAD_BYTES} AS payloadBytes FROM tasks${dialect.byPrimary} WHERE ${join(conditions, ' AND ')} ORDER BY id${dialect.lock}`;
 }
 
 export function allows(action: BulkAction, { state, ended }: Pick<Target, 'state' | 'ended'>): boolean {
@@ -42,10 +43,11 @@ export function allows(action: BulkAction, { state, ended }: Pick<Target, 'state
   }
 }
 
-/** Moves locked tasks, each of which `allows` the action. */
+/** Moves locked tasks, each of which `allows` the action. What a retry takes of the quotas is the caller's to take. */
 export function moveAll(
   dialect: Dialect,
   ringer: Pick<Ringer, 'phaseFor'>,
+  quotas: Pick<TaskQuotas, 'giveBack'>,
   action: BulkAction,
   targets: readonly Target[],
   order: Order,
@@ -55,7 +57,7 @@ export function moveAll(
     case 'retry':
       return retryAll(dialect, ringer, targets, order);
     case 'cancel':
-      return cancelAll(dialect, targets, order);
+      return cancelAll(dialect, quotas, targets, order);
     case 'discard':
       return discardAll(dialect, targets, order);
   }
@@ -80,7 +82,7 @@ function retryAll(dialect: Dialect, ringer: Pick<Ringer, 'phaseFor'>, targets: r
 }
 
 /** One that nobody runs ends here; the worker of a running one is asked to stop it. */
-function cancelAll(dialect: Dialect, targets: readonly Target[], order: Order): Moved {
+function cancelAll(dialect: Dialect, quotas: Pick<TaskQuotas, 'giveBack'>, targets: readonly Target[], order: Order): Moved {
   const running = targets.filter(({ state }) => state === 'running');
   const idle = targets.filter(({ state }) => state !== 'running');
   const statements: Sql[] = [];
@@ -96,7 +98,7 @@ function cancelAll(dialect: Dialect, targets: readonly Target[], order: Order): 
     );
   }
   const events = [...eventsOf('cancelled', idle, order), ...eventsOf('cancel_requested', running, order)];
-  return { rung: [], statements: [...statements, ...recordEvents(dialect, events)] };
+  return { rung: [], statements: [...statements, ...recordEvents(dialect, events), ...quotas.giveBack(idle)] };
 }
 
 /** The state stays: a discarded task is one that failed, and that nobody needs to look at any more. */

@@ -4,11 +4,12 @@
  */
 import { recordAudit } from '@app/audit';
 import { type Database, idBytes, type RowIds, sql, type Sql, type Transaction } from '@app/database';
-import { InvalidState, NotFound } from '@app/errors';
+import { InvalidState, NotFound, QuotaExceeded } from '@app/errors';
 import { failpoint } from '@app/lifecycle';
 import { withoutAsked } from './asked.js';
 import type { BulkAction } from './history-entities.js';
 import { allows, lockTargets, moveAll, type Target } from './operate.sql.js';
+import type { Place, TaskQuotas } from './quotas.js';
 import type { TaskReader } from './read.js';
 import type { Ringer } from './ring.js';
 import type { TaskView } from './task.js';
@@ -23,8 +24,8 @@ export interface Operation {
   reason: string;
 }
 
-/** What else the move changes about the locked task, decided in its transaction; nothing where it is empty. */
-export type Edit = (transaction: Transaction, task: Buffer) => Promise<readonly Sql[]>;
+/** What else the move changes about the locked task, decided in its transaction; null for nothing. */
+export type Edit = (transaction: Transaction, task: Buffer) => Promise<{ statements: readonly Sql[]; payloadBytes: number } | null>;
 
 const REFUSALS: Readonly<Record<BulkAction, (target: Target) => string>> = {
   retry: ({ state }) => `The task is ${state}; only a failed, cancelled or expired task can be retried.`,
@@ -39,13 +40,14 @@ export class TaskOperator {
     private readonly reader: TaskReader,
     private readonly ringer: Ringer,
     private readonly ids: RowIds,
+    private readonly quotas: TaskQuotas,
   ) {}
 
   /**
-   * Returns the task as it is now. A cancellation that was asked for before changes nothing. Throws NotFound, or InvalidState where
-   * the task does not allow it.
+   * Returns the task as it is now. A cancellation that was asked for before changes nothing. Throws NotFound, InvalidState where
+   * the task does not allow it, or QuotaExceeded where the tenant has no room for one more that has not ended.
    */
-  async operate({ action, tenant, id, actor, reason }: Operation, edit: Edit = () => Promise.resolve([])): Promise<TaskView> {
+  async operate({ action, tenant, id, actor, reason }: Operation, edit: Edit = () => Promise.resolve(null)): Promise<TaskView> {
     const bytes = idBytes(id);
     if (bytes === null) throw new NotFound('task');
     const { dialect } = this.database;
@@ -55,15 +57,27 @@ export class TaskOperator {
       if (!allows(action, target)) throw new InvalidState(REFUSALS[action](target));
       failpoint('operate.locked');
       if ((await withoutAsked(transaction, action, [target])).length === 0) return [];
-      const edits = await edit(transaction, bytes);
-      const edited = edits.length > 0 ? { payloadEdited: true } : {};
-      const moved = moveAll(dialect, this.ringer, action, [target], { actor, reason, ...edited });
+      const change = await edit(transaction, bytes);
+      const edited = change === null ? {} : { payloadEdited: true };
+      const moved = moveAll(dialect, this.ringer, this.quotas, action, [target], { actor, reason, ...edited });
+      const taken = action === 'retry' ? await this.takePlace(transaction, { ...target, ...change }) : [];
       const entry = { tenant, actor, action: `task.${action}`, target: id, reason, detail: { from: target.state, ...edited } };
-      await transaction.commitWith([...moved.statements, ...edits, recordAudit(dialect, this.ids.next(), entry)]);
+      await transaction.commitWith([
+        ...moved.statements,
+        ...(change?.statements ?? []),
+        recordAudit(dialect, this.ids.next(), entry),
+        ...taken,
+      ]);
       return moved.rung;
     });
     failpoint('operate.committed');
     await this.ringer.ring(rung);
     return this.reader.get(tenant, id);
+  }
+
+  private async takePlace(transaction: Transaction, place: Place): Promise<Sql[]> {
+    const { refusals, statements } = await this.quotas.fit(transaction, [place]);
+    if (refusals[0] instanceof QuotaExceeded) throw refusals[0];
+    return statements;
   }
 }

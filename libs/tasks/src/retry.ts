@@ -17,7 +17,7 @@ export interface RetryChange {
 export class TaskRetrier {
   constructor(private readonly operator: TaskOperator) {}
 
-  /** Returns the task as it is now. Throws NotFound, or InvalidState for a task that is not failed, cancelled or expired. */
+  /** Returns the task as it is now. Throws NotFound, InvalidState for a task that is not failed, cancelled or expired, or QuotaExceeded. */
   async retry(tenant: string, id: string, actor: string, { payload, reason = '' }: RetryChange = {}): Promise<TaskView> {
     const order = { action: 'retry', tenant, id, actor, reason } as const;
     return payload === undefined ? this.operator.operate(order) : this.operator.operate(order, replaceBy(payload));
@@ -28,7 +28,11 @@ export class TaskRetrier {
 function replaceBy(payload: string): Edit {
   return async (transaction, task) => {
     const [row] = await transaction.query<{ payload: string }>(sql`SELECT payload FROM tasks WHERE id = ${task}`);
-    if (row !== undefined && isDeepStrictEqual(JSON.parse(row.payload), JSON.parse(payload))) return [];
-    return [sql`UPDATE tasks SET payload = ${payload} WHERE id = ${task}`, sql`DELETE FROM task_checkpoints WHERE task_id = ${task}`];
+    if (row !== undefined && isDeepStrictEqual(JSON.parse(row.payload), JSON.parse(payload))) return null;
+    const statements = [
+      sql`UPDATE tasks SET payload = ${payload} WHERE id = ${task}`,
+      sql`DELETE FROM task_checkpoints WHERE task_id = ${task}`,
+    ];
+    return { statements, payloadBytes: Buffer.byteLength(payload) };
   };
 }

@@ -70,6 +70,23 @@ export function move(dialect: Dialect, { worker, task, verdict }: Settlement): S
   }
 }
 
+/** Whether the task has ended with this attempt. */
+export function ends(verdict: Verdict): boolean {
+  switch (verdict.kind) {
+    case 'succeeded':
+    case 'failed':
+    case 'cancelled':
+      return true;
+    case 'crashed':
+      return verdict.poison;
+    case 'retry':
+    case 'released':
+    case 'snoozed':
+    case 'fallback':
+      return false;
+  }
+}
+
 function outcomeOf(verdict: Verdict): AttemptOutcome {
   switch (verdict.kind) {
     case 'succeeded':

@@ -12,8 +12,9 @@ import { TaskRunnerError } from '@app/errors';
 import { failpoint, pause } from '@app/lifecycle';
 import { recordEvents, type TaskEvent } from './events.js';
 import { NaturalBatch } from './natural-batch.js';
+import type { Place, TaskQuotas } from './quotas.js';
 import type { Ringer } from './ring.js';
-import { move, recordAttempts, recorded, setTimers, succeed, type SameClaim, type Settlement } from './settle.sql.js';
+import { ends, move, recordAttempts, recorded, setTimers, succeed, type SameClaim, type Settlement } from './settle.sql.js';
 
 const GROUPS_IN_FLIGHT = 2;
 const BLOCKED_IN_FLIGHT = 4;
@@ -46,6 +47,7 @@ export class TaskSettler {
   constructor(
     private readonly database: Database,
     private readonly ringer: Ringer,
+    private readonly quotas: Pick<TaskQuotas, 'giveBack'>,
     private readonly unhandledGraceMs: number,
     private readonly onError: (error: unknown) => void,
   ) {
@@ -154,7 +156,7 @@ export class TaskSettler {
         if (outcomes[index]?.affected !== group.members.length) throw new LostRow();
       });
       failpoint('settle.moved');
-      await transaction.commitWith([recordAttempts(dialect, settlements)]);
+      await transaction.commitWith([recordAttempts(dialect, settlements), ...this.quotas.giveBack(settlements.map(placeOf))]);
       failpoint('settle.committed');
       return settlements.map(() => 'settled' as const);
     });
@@ -201,6 +203,7 @@ export class TaskSettler {
         ...setTimers(dialect, written, this.unhandledGraceMs),
         ...recordEvents(dialect, written.flatMap(told)),
         sql`DELETE FROM cancel_requests WHERE task_id IN (${list(written.map(({ task }) => task.bytes))})`,
+        ...this.quotas.giveBack(written.filter(({ verdict }) => ends(verdict)).map(placeOf)),
       ]);
     }
     return { results, written };
@@ -226,6 +229,10 @@ export class TaskSettler {
       throw failure;
     }
   }
+}
+
+function placeOf({ task: { tenant, queue, payload } }: Settlement): Place {
+  return { tenant, queue, payloadBytes: Buffer.byteLength(payload) };
 }
 
 /** What the attempt row does not say: that this crash was one too many, or who takes over from whom. */

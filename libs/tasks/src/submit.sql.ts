@@ -3,6 +3,7 @@
  * group. `queued` or `scheduled` is decided by the database's clock too, because the caller's may differ.
  */
 import { type Dialect, join, list, NOBODY, rows, sql, type Sql } from '@app/database';
+import { makeUsage } from '@app/limits';
 import { laneNumber, laneOf } from '@app/queue';
 import type { IdempotencyClaim, NewTask } from './task.js';
 
@@ -74,6 +75,7 @@ export function insertStatements(dialect: Dialect, entries: readonly Entry[], ne
     const values = rows(newQueues.map(([tenant, name]) => [tenant, name, 0, '', now]));
     statements.push(
       sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES ${values}${dialect.keepExisting(['tenant', 'name'])}`,
+      makeUsage(dialect, [...new Set(newQueues.map(([tenant]) => tenant))]),
     );
   }
   statements.push(
@@ -112,4 +114,12 @@ export function claimKeyStatements(dialect: Dialect, entries: readonly KeyedEntr
     sql`INSERT INTO idempotency_keys (tenant, key_hash, fingerprint, task_id, created_at) VALUES ${values}${dialect.keepExisting(['tenant', 'key_hash'])}`,
     sql`SELECT tenant, key_hash, fingerprint, task_id FROM idempotency_keys WHERE ${join(held, ' OR ')}`,
   ];
+}
+
+/** Lets go of keys that this transaction has claimed for tasks that it does not make. */
+export function freeKeys(entries: readonly KeyedEntry[]): Sql[] {
+  return entries.map(
+    ({ id, task }) =>
+      sql`DELETE FROM idempotency_keys WHERE tenant = ${task.tenant} AND key_hash = ${task.idempotency.keyHash} AND task_id = ${id}`,
+  );
 }

@@ -4,26 +4,39 @@
  *
  * - A keyed submission whose key is taken answers with the earlier task, or refuses another body. It never fails its
  *   neighbours: the key is claimed by an insert that keeps what is there.
+ * - Where the group is more than a tenant's quotas leave room for, all of it is undone and done again the careful way, which lets in
+ *   what fits, in order, and refuses the rest (see `quotas.ts`). What is replayed needs no room.
  * - A row the database refuses splits the group, so that only that row fails.
  * - A connection that dies during COMMIT leaves the outcome unknown. The ids are ours, so they are looked up, and what is not
  *   there is inserted once more under the same ids.
  */
-import { CommitUnknown, type Database, DatabaseError, list, LockTimeout, type RowIds, sql, type Transaction } from '@app/database';
+import {
+  CommitUnknown,
+  type Database,
+  DatabaseError,
+  list,
+  LockTimeout,
+  type RowIds,
+  sql,
+  type Sql,
+  type Transaction,
+} from '@app/database';
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest } from '@app/errors';
 import { failpoint } from '@app/lifecycle';
 import { laneOf } from '@app/queue';
 import { NaturalBatch } from './natural-batch.js';
+import type { Place, TaskQuotas } from './quotas.js';
 import type { TaskReader } from './read.js';
 import type { Ringable, Ringer } from './ring.js';
 import {
   claimKeyStatements,
+  freeKeys,
   insertStatements,
   isDelayed,
   isKeyed,
   type Entry,
   type IdempotencyRow,
   type InsertedRow,
-  type KeyedEntry,
 } from './submit.sql.js';
 import type { NewTask, Submitted, TaskView } from './task.js';
 import { optionsText, viewOfNew } from './view.js';
@@ -51,6 +64,7 @@ export class TaskSubmitter {
     private readonly ringer: Ringer,
     private readonly reader: TaskReader,
     private readonly ids: RowIds,
+    private readonly quotas: TaskQuotas,
     /** Tells whether a name can run, where this process knows them all (embedded); null elsewhere. */
     private readonly runnable: { has(name: string): boolean } | null,
   ) {
@@ -71,7 +85,7 @@ export class TaskSubmitter {
   }
 
   /**
-   * Resolves when the task is committed. Throws IdempotencyKeyReused, IdempotencyInProgress, Unavailable, or InvalidRequest
+   * Resolves when the task is committed. Throws IdempotencyKeyReused, IdempotencyInProgress, QuotaExceeded, Unavailable, or InvalidRequest
    * (`unknown-handler`) where the whole registry is in this process and lacks the name.
    */
   async submit(task: NewTask): Promise<Submitted> {
@@ -156,23 +170,56 @@ export class TaskSubmitter {
   }
 
   private async insert(entries: Entry[]): Promise<(Accepted | Error)[]> {
-    const keyed = entries.filter(isKeyed);
-    if (keyed.length === 0) {
-      const statements = insertStatements(this.database.dialect, entries, this.newQueues(entries));
-      const outcomes = await this.database.batch(statements);
-      this.rememberQueues(entries);
-      return accepted(entries, (outcomes.at(-1)?.rows ?? []) as unknown as InsertedRow[]);
+    const places = entries.map(placeOf);
+    await this.quotas.prepare(places);
+    if (this.quotas.isTight(places)) return this.insertWhatFits(entries);
+    try {
+      return await this.insertAll(entries);
+    } catch (error) {
+      if (!this.quotas.isOver(error)) throw error;
+      return this.insertWhatFits(entries);
     }
-    return this.database.transaction((transaction) => this.insertKeyed(transaction, entries, keyed));
   }
 
-  private async insertKeyed(transaction: Transaction, entries: Entry[], keyed: KeyedEntry[]): Promise<(Accepted | Error)[]> {
+  private async insertAll(entries: Entry[]): Promise<(Accepted | Error)[]> {
+    if (entries.some(isKeyed)) {
+      return this.database.transaction(async (transaction) => {
+        const { earlier, fresh } = await this.claimKeys(transaction, entries);
+        if (fresh.length === 0) return entries.map((entry) => earlier.get(entry) ?? new IdempotencyInProgress());
+        return this.finish(transaction, entries, fresh, earlier, this.quotas.take(fresh.map(placeOf)));
+      });
+    }
+    const statements = this.statementsFor(entries);
+    const outcomes = await this.database.batch([...statements, ...this.quotas.take(entries.map(placeOf))]);
+    this.rememberQueues(entries);
+    return accepted(entries, (outcomes[statements.length - 1]?.rows ?? []) as unknown as InsertedRow[]);
+  }
+
+  private async insertWhatFits(entries: Entry[]): Promise<(Accepted | Error)[]> {
+    return this.database.transaction(async (transaction) => {
+      const { earlier, fresh } = await this.claimKeys(transaction, entries);
+      if (fresh.length === 0) return entries.map((entry) => earlier.get(entry) ?? new IdempotencyInProgress());
+      const { refusals, statements } = await this.quotas.fit(transaction, fresh.map(placeOf));
+      refusals.forEach((refusal, index) => {
+        const entry = fresh[index];
+        if (refusal !== null && entry !== undefined) earlier.set(entry, refusal);
+      });
+      const refused = fresh.filter((entry) => earlier.has(entry)).filter(isKeyed);
+      const fitting = fresh.filter((entry) => !earlier.has(entry));
+      return this.finish(transaction, entries, fitting, earlier, [...freeKeys(refused), ...statements]);
+    });
+  }
+
+  /** Which of the entries are answered by their keys already, and which are to be inserted. */
+  private async claimKeys(transaction: Transaction, entries: Entry[]): Promise<{ earlier: Map<Entry, Accepted | Error>; fresh: Entry[] }> {
+    const keyed = entries.filter(isKeyed);
+    const earlier = new Map<Entry, Accepted | Error>();
+    if (keyed.length === 0) return { earlier, fresh: entries };
     const claimed = await transaction.run(claimKeyStatements(this.database.dialect, keyed));
     failpoint('submit.key-claimed');
     const holders = new Map<string, IdempotencyRow>();
     for (const row of (claimed[1]?.rows ?? []) as unknown as IdempotencyRow[])
       holders.set(`${row.tenant} ${row.key_hash.toString('hex')}`, row);
-    const earlier = new Map<Entry, Accepted | Error>();
     for (const entry of keyed) {
       const { tenant, idempotency } = entry.task;
       const holder = holders.get(`${tenant} ${idempotency.keyHash.toString('hex')}`);
@@ -180,13 +227,27 @@ export class TaskSubmitter {
       else if (!holder.fingerprint.equals(idempotency.fingerprint)) earlier.set(entry, new IdempotencyKeyReused());
       else if (!holder.task_id.equals(entry.id)) earlier.set(entry, { replayOf: holder.task_id });
     }
-    const fresh = entries.filter((entry) => !earlier.has(entry));
-    if (fresh.length === 0) return entries.map((entry) => earlier.get(entry) ?? new IdempotencyInProgress());
-    const outcomes = await transaction.commitWith(insertStatements(this.database.dialect, fresh, this.newQueues(fresh)));
+    return { earlier, fresh: entries.filter((entry) => !earlier.has(entry)) };
+  }
+
+  /** Inserts the fresh ones and commits; `last` are the last statements. Answers all. */
+  private async finish(
+    transaction: Transaction,
+    entries: readonly Entry[],
+    fresh: readonly Entry[],
+    earlier: ReadonlyMap<Entry, Accepted | Error>,
+    last: readonly Sql[],
+  ): Promise<(Accepted | Error)[]> {
+    const statements = fresh.length === 0 ? [] : this.statementsFor(fresh);
+    const outcomes = await transaction.commitWith([...statements, ...last]);
     this.rememberQueues(fresh);
-    const inserted = accepted(fresh, (outcomes.at(-1)?.rows ?? []) as unknown as InsertedRow[]);
+    const inserted = accepted(fresh, (outcomes[statements.length - 1]?.rows ?? []) as unknown as InsertedRow[]);
     const byEntry = new Map(fresh.map((entry, index) => [entry, inserted[index]]));
     return entries.map((entry) => earlier.get(entry) ?? byEntry.get(entry) ?? new IdempotencyInProgress());
+  }
+
+  private statementsFor(entries: readonly Entry[]): Sql[] {
+    return insertStatements(this.database.dialect, entries, this.newQueues(entries));
   }
 
   /** After the commit, and without making anyone wait for Redis. */
@@ -214,6 +275,10 @@ export class TaskSubmitter {
     if (this.knownQueues.size > KNOWN_QUEUES_MAX) this.knownQueues.clear();
     for (const { task } of entries) this.knownQueues.add(`${task.tenant} ${task.queue}`);
   }
+}
+
+function placeOf({ task: { tenant, queue, payload } }: Entry): Place {
+  return { tenant, queue, payloadBytes: Buffer.byteLength(payload) };
 }
 
 /** Pairs entries with what was read back. Only the first and the delayed ones were: the others share the first one's time. */

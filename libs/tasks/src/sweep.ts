@@ -11,6 +11,7 @@ import { type Database, idText, list, NOBODY, rows, sql, type Sql, type Transact
 import { failpoint, type Clock } from '@app/lifecycle';
 import { laneAt } from '@app/queue';
 import { recordEvents, type TaskEvent } from './events.js';
+import { PAYLOAD_BYTES, type Place, type TaskQuotas } from './quotas.js';
 import type { Ringable, Ringer } from './ring.js';
 import { WORKER_LOST } from './worker-lost.js';
 
@@ -24,10 +25,8 @@ interface Watched {
   since: number;
 }
 
-interface RunningRow {
+interface RunningRow extends Place {
   id: Buffer;
-  tenant: string;
-  queue: string;
   lane: number;
   attempt: number;
   crashes: number;
@@ -60,6 +59,7 @@ export class TaskSweeper {
   constructor(
     private readonly database: Database,
     private readonly ringer: Ringer,
+    private readonly quotas: Pick<TaskQuotas, 'giveBack'>,
     private readonly clock: Clock,
     private readonly poisonCrashes: number,
     /** How often `markLost` is called, in ms. */
@@ -127,6 +127,7 @@ export class TaskSweeper {
           ...cancelled.map(({ id, attempt }): TaskEvent => ({ task: id, kind: 'cancelled', detail: { from: 'running', attempt } })),
         ]),
         sql`DELETE FROM cancel_requests WHERE task_id IN (${list(ids)})`,
+        ...this.quotas.giveBack([...cancelled, ...poisoned]),
       ]);
       return {
         taken: orphans.length,
@@ -142,7 +143,7 @@ export class TaskSweeper {
   private async orphansOf(transaction: Transaction, ids: readonly Buffer[]): Promise<RunningRow[]> {
     const { dialect } = this.database;
     const held = await transaction.query<Omit<RunningRow, 'worker_state' | 'solo_task'>>(
-      sql`SELECT id, tenant, queue, lane, attempt, crashes, worker_id, started_at FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) AND state = 'running' ORDER BY id${dialect.lockFree}`,
+      sql`SELECT id, tenant, queue, lane, attempt, crashes, worker_id, started_at, ${PAYLOAD_BYTES} AS payloadBytes FROM tasks${dialect.byPrimary} WHERE id IN (${list(ids)}) AND state = 'running' ORDER BY id${dialect.lockFree}`,
     );
     if (held.length === 0) return [];
     const workers = await transaction.query<{ id: Buffer; state: string; solo_task: Buffer }>(

@@ -3,6 +3,7 @@ import { Global, Module, type Provider } from '@nestjs/common';
 import { Config } from '@app/config';
 import { Database, RowIds } from '@app/database';
 import { Clock, Drain } from '@app/lifecycle';
+import { LimitBook } from '@app/limits';
 import { Doorbell } from '@app/queue';
 import { Logger, repeatedWarning } from '@app/telemetry';
 import { AbandonedResources } from './abandoned.js';
@@ -19,8 +20,10 @@ import { TaskProgressWriter } from './progress.js';
 import { TaskPromoter } from './promote.js';
 import { HistoryPruner } from './prune.js';
 import { Queues } from './queues.js';
+import { TaskQuotas } from './quotas.js';
 import { TaskReader } from './read.js';
 import { TaskReconciler } from './reconcile.js';
+import { UsageRecounter } from './recount.js';
 import { TaskResources } from './resources.js';
 import { TaskRetrier } from './retry.js';
 import { Ringer } from './ring.js';
@@ -54,17 +57,23 @@ function providers(): Provider[] {
         new Ringer(database, doorbell, warn(logger, clock, 'Ringing failed; the tasks wait for a worker to look by itself.')),
     },
     {
+      provide: TaskQuotas,
+      inject: [Database, LimitBook, RowIds],
+      useFactory: (database: Database, book: LimitBook, ids: RowIds) => new TaskQuotas(database, book, ids),
+    },
+    {
       provide: TaskSubmitter,
-      inject: [Database, Ringer, TaskReader, RowIds, { token: RunnableNames, optional: true }],
-      useFactory: (database: Database, ringer: Ringer, reader: TaskReader, ids: RowIds, names?: RunnableNames) =>
-        new TaskSubmitter(database, ringer, reader, ids, names ?? null),
+      inject: [Database, Ringer, TaskReader, RowIds, TaskQuotas, { token: RunnableNames, optional: true }],
+      useFactory: (database: Database, ringer: Ringer, reader: TaskReader, ids: RowIds, quotas: TaskQuotas, names?: RunnableNames) =>
+        new TaskSubmitter(database, ringer, reader, ids, quotas, names ?? null),
     },
     { provide: TaskTimeline, inject: [Database], useFactory: (database: Database) => new TaskTimeline(database) },
     { provide: TaskReader, inject: [Database], useFactory: (database: Database) => new TaskReader(database) },
     {
       provide: TaskOperator,
-      inject: [Database, TaskReader, Ringer, RowIds],
-      useFactory: (database: Database, reader: TaskReader, ringer: Ringer, ids: RowIds) => new TaskOperator(database, reader, ringer, ids),
+      inject: [Database, TaskReader, Ringer, RowIds, TaskQuotas],
+      useFactory: (database: Database, reader: TaskReader, ringer: Ringer, ids: RowIds, quotas: TaskQuotas) =>
+        new TaskOperator(database, reader, ringer, ids, quotas),
     },
     {
       provide: TaskCanceller,
@@ -81,8 +90,8 @@ function providers(): Provider[] {
     },
     {
       provide: BulkRunner,
-      inject: [Database, Ringer],
-      useFactory: (database: Database, ringer: Ringer) => new BulkRunner(database, ringer),
+      inject: [Database, Ringer, TaskQuotas],
+      useFactory: (database: Database, ringer: Ringer, quotas: TaskQuotas) => new BulkRunner(database, ringer, quotas),
     },
     {
       provide: TaskWaiter,
@@ -94,11 +103,12 @@ function providers(): Provider[] {
     { provide: TaskClaimer, inject: [Database], useFactory: (database: Database) => new TaskClaimer(database) },
     {
       provide: TaskSettler,
-      inject: [Database, Ringer, Config, Logger, Clock],
-      useFactory: (database: Database, ringer: Ringer, config: Config, logger: Logger, clock: Clock) =>
+      inject: [Database, Ringer, TaskQuotas, Config, Logger, Clock],
+      useFactory: (database: Database, ringer: Ringer, quotas: TaskQuotas, config: Config, logger: Logger, clock: Clock) =>
         new TaskSettler(
           database,
           ringer,
+          quotas,
           config.unknownHandlerGraceMs,
           warn(logger, clock, 'Outcomes could not be recorded yet; they are held and tried again.'),
         ),
@@ -122,20 +132,26 @@ function providers(): Provider[] {
     },
     {
       provide: TaskExpirer,
-      inject: [Database, Config],
-      useFactory: (database: Database, config: Config) => new TaskExpirer(database, config.unknownHandlerGraceMs),
+      inject: [Database, TaskQuotas, Config],
+      useFactory: (database: Database, quotas: TaskQuotas, config: Config) =>
+        new TaskExpirer(database, quotas, config.unknownHandlerGraceMs),
     },
     {
       provide: TaskSweeper,
-      inject: [Database, Ringer, Clock, Config],
-      useFactory: (database: Database, ringer: Ringer, clock: Clock, config: Config) =>
-        new TaskSweeper(database, ringer, clock, config.poisonCrashes, sweepEveryMs(config)),
+      inject: [Database, Ringer, TaskQuotas, Clock, Config],
+      useFactory: (database: Database, ringer: Ringer, quotas: TaskQuotas, clock: Clock, config: Config) =>
+        new TaskSweeper(database, ringer, quotas, clock, config.poisonCrashes, sweepEveryMs(config)),
     },
     {
       provide: TaskReconciler,
       inject: [Database, Doorbell, Config],
       useFactory: (database: Database, doorbell: Doorbell, config: Config) =>
         new TaskReconciler(database, doorbell, config.reconcileGraceMs),
+    },
+    {
+      provide: UsageRecounter,
+      inject: [Database, Config],
+      useFactory: (database: Database, config: Config) => new UsageRecounter(database, config.usageRecountMs),
     },
     {
       provide: HistoryPruner,

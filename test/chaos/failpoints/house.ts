@@ -6,8 +6,9 @@
 import { join } from 'node:path';
 import { type Database, openDatabase, RowIds, sql, type Sql } from '@app/database';
 import { SystemClock } from '@app/lifecycle';
+import { LimitBook } from '@app/limits';
 import { InProcessDoorbell, RedisDoorbell, type Doorbell } from '@app/queue';
-import { Ringer, TaskClaimer, TaskReader, TaskSubmitter, Workers, type NewTask } from '@app/tasks';
+import { Ringer, TaskClaimer, TaskQuotas, TaskReader, TaskSubmitter, Workers, type NewTask } from '@app/tasks';
 import { ENTITIES } from '../../../apps/server/entities.js';
 import { Client } from '../../support/client.js';
 import { Journal } from '../../support/journal.js';
@@ -15,6 +16,7 @@ import { migrateWith } from '../../support/migrate.js';
 import { App } from '../../support/process.js';
 import { removeDirectory, temporaryDirectory } from '../../support/reaper.js';
 import { signToken, TEST_SECRET } from '../../support/token.js';
+import { WIDE_LIMITS } from '../../support/wide-limits.js';
 import { startServers, type Servers } from '../servers.js';
 
 export const TENANT = 'acme';
@@ -108,7 +110,8 @@ export class House {
   async submitSilently(queue: string, name: string, as: 'unrung' | 'lost'): Promise<Buffer> {
     const doorbell = new InProcessDoorbell(as === 'unrung' ? SHUT : OPEN, new SystemClock());
     const ringer = new Ringer(this.database, doorbell, () => undefined);
-    const submitter = new TaskSubmitter(this.database, ringer, new TaskReader(this.database), this.ids, null);
+    const quotas = new TaskQuotas(this.database, new LimitBook(this.database, WIDE_LIMITS, 0, () => undefined), this.ids);
+    const submitter = new TaskSubmitter(this.database, ringer, new TaskReader(this.database), this.ids, quotas, null);
     const { task } = await submitter.submit(newTask(queue, name));
     return Buffer.from(task.id.replaceAll('-', ''), 'hex');
   }

@@ -102,6 +102,18 @@ CREATE TABLE "idempotency_keys" (
 
 CREATE INDEX "ix_idempotency_keys_created" ON "idempotency_keys" ("created_at");
 
+CREATE TABLE "limits" (
+  "tenant" text NOT NULL,
+  "queue" text NOT NULL,
+  "name" text NOT NULL,
+  "value" integer NOT NULL,
+  "set_at" integer NOT NULL,
+  "set_by" text NOT NULL,
+  "reason" text NOT NULL,
+  CONSTRAINT "ck_limits_value" CHECK (value >= 0),
+  PRIMARY KEY ("tenant", "queue", "name")
+) STRICT;
+
 CREATE TABLE "migrations" ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL, "timestamp" bigint NOT NULL, "name" varchar NOT NULL);
 
 CREATE TABLE "queues" (
@@ -111,6 +123,13 @@ CREATE TABLE "queues" (
   "paused_by" text NOT NULL,
   "created_at" integer NOT NULL,
   PRIMARY KEY ("tenant", "name")
+) STRICT;
+
+CREATE TABLE "rate_states" (
+  "scope" blob NOT NULL,
+  "tat" integer NOT NULL,
+  "taken" integer NOT NULL,
+  PRIMARY KEY ("scope")
 ) STRICT;
 
 CREATE TABLE "task_checkpoints" (
@@ -209,6 +228,19 @@ CREATE INDEX "ix_tasks_phase" ON "tasks" ("phase", "queue", "lane", "tenant", "i
 
 CREATE INDEX "ix_tasks_tenant" ON "tasks" ("tenant", "ended", "id");
 
+CREATE TABLE "tenant_usage" (
+  "tenant" text NOT NULL,
+  "queue" text NOT NULL,
+  "over_limit" integer DEFAULT 0 NOT NULL,
+  "tasks" integer DEFAULT 0 NOT NULL,
+  "payload_bytes" integer DEFAULT 0 NOT NULL,
+  "counted_at" integer DEFAULT 0 NOT NULL,
+  CONSTRAINT "ck_tenant_usage_over" CHECK (over_limit = 0),
+  PRIMARY KEY ("tenant", "queue")
+) STRICT;
+
+CREATE INDEX "ix_tenant_usage_counted" ON "tenant_usage" ("queue", "counted_at");
+
 CREATE TABLE "timers" (
   "task_id" blob NOT NULL,
   "kind" text NOT NULL,
@@ -240,6 +272,15 @@ CREATE INDEX "ix_token_revocations_changed" ON "token_revocations" ("changed_at"
 CREATE INDEX "ix_token_revocations_expires" ON "token_revocations" ("expires_at");
 
 CREATE INDEX "ix_token_revocations_tenant" ON "token_revocations" ("tenant", "id");
+
+CREATE TABLE "usage_returns" (
+  "tenant" text NOT NULL,
+  "id" blob NOT NULL,
+  "queue" text NOT NULL,
+  "tasks" integer NOT NULL,
+  "payload_bytes" integer NOT NULL,
+  PRIMARY KEY ("tenant", "id")
+) STRICT;
 
 CREATE TABLE "workers" (
   "id" blob NOT NULL,

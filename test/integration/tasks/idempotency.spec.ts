@@ -59,6 +59,7 @@ onEveryStore('an idempotency key', (current) => {
     const store = current();
     const first = await store.submitter.submit(newTask({ idempotency: keyed('outlived') }));
     await store.raw.execute(sql`DELETE FROM tasks WHERE id = ${bytesOf(first.task.id)}`);
+    await store.recount();
     const second = await store.submitter.submit(newTask({ idempotency: keyed('outlived') }));
     expect(second.replayed).toBe(false);
     expect(second.task.id).not.toBe(first.task.id);

@@ -57,7 +57,7 @@ onEveryStore('a long history', (current) => {
     const [first, second, third] = await store.addMany(3);
     for (const { id } of [first!, second!]) await lengthen(store, id, 300);
     const { database, read } = watched(store);
-    const settler = new TaskSettler(database, store.ringer, UNHANDLED_GRACE_MS, (error) => store.errors.push(error));
+    const settler = new TaskSettler(database, store.ringer, store.quotas, UNHANDLED_GRACE_MS, (error) => store.errors.push(error));
     const tasks = await store.claimer.claim(
       worker,
       [first!, second!, third!].map(({ id }) => bytesOf(id)),
@@ -108,6 +108,7 @@ onEveryStore('a long history', (current) => {
       ['tasks', 'id'],
     ] as const)
       await store.raw.execute({ text: `DELETE FROM ${table} WHERE ${column} = ?`, values: [bytesOf(id)] });
+    await store.recount();
   });
 
   it('leaves the rest of a page to the next step when it takes too many transactions', async () => {

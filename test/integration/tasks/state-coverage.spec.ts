@@ -84,7 +84,10 @@ const OWNERS: Readonly<Record<OpenState, readonly Owner[]>> = {
   ],
 };
 /** Loops that move no task. */
-const OTHERS = ['scheduler.bulk', 'scheduler.prune', 'scheduler.prune-revocations'];
+const OTHERS = [
+  ...['limits.refresh', 'scheduler.bulk', 'scheduler.fold', 'scheduler.prune', 'scheduler.prune-revocations'],
+  'scheduler.recount',
+];
 
 const MODULES = { scheduler: () => SchedulerModule, worker: WorkerModule.for };
 const CASES = Object.entries(OWNERS).flatMap(([state, owners]) =>

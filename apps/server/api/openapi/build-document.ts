@@ -21,7 +21,11 @@ const ALWAYS = {
   500: 'An error on our side.',
   503: 'Not available at the moment; see Retry-After.',
 };
-const GUARDED = { 401: 'No token or API key, or one that is not acceptable.', 403: 'The token or API key lacks the scope.' };
+const GUARDED = {
+  401: 'No token or API key, or one that is not acceptable.',
+  403: 'The token or API key lacks the scope.',
+  429: 'More requests than the tenant, the credential or the address may send; see Retry-After.',
+};
 const WITH_BODY = {
   408: 'The body took too long.',
   413: 'The body or the payload is too large.',

@@ -19,6 +19,20 @@ export class UnsupportedMedia extends TaskRunnerError {
   }
 }
 
+/** This process has more to do than it can. */
+export class Overloaded extends TaskRunnerError {
+  constructor(retryAfterMs: number) {
+    super(
+      'unavailable',
+      'overloaded',
+      'This instance has more to do than it can. Nothing was done. Repeat the request after Retry-After.',
+      {
+        retryAfterMs,
+      },
+    );
+  }
+}
+
 /** An id that no task can have. */
 export class InvalidId extends MalformedRequest {
   constructor() {

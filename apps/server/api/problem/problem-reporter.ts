@@ -6,6 +6,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '@app/lifecycle';
 import { Logger } from '@app/telemetry';
+import { Overloaded } from './api-errors.js';
 import { problemOf, type Problem } from './problem.js';
 import { isRefusal, Refusals } from './refusals.js';
 
@@ -29,6 +30,10 @@ export class ProblemReporter {
   report(error: unknown, requestId: string): Problem {
     const problem = problemOf(error, requestId);
     const fields = { requestId, code: problem.code };
+    if (error instanceof Overloaded) {
+      // Who sends requests away tells of it, once.
+      return problem;
+    }
     if (problem.status === 503) {
       this.tellOutage({ ...fields, err: error });
     } else if (problem.status >= 500) {

@@ -2,6 +2,11 @@ import { Initial0000000000001 } from './0001-initial.js';
 import { History0000000000002 } from './0002-history.js';
 import { TokenRevocations0000000000003 } from './0003-token-revocations.js';
 import { ApiKeys0000000000004 } from './0004-api-keys.js';
+import { Limits0000000000005 } from './0005-limits.js';
+import { Rates0000000000006 } from './0006-rates.js';
 
 /** Every migration, in order. Numbered, immutable once released. */
-export const MIGRATIONS = [Initial0000000000001, History0000000000002, TokenRevocations0000000000003, ApiKeys0000000000004] as const;
+export const MIGRATIONS = [
+  ...([Initial0000000000001, History0000000000002, TokenRevocations0000000000003] as const),
+  ...([ApiKeys0000000000004, Limits0000000000005, Rates0000000000006] as const),
+] as const;
