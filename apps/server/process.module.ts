@@ -4,6 +4,7 @@ import { AuditModule } from '@app/audit';
 import { Config } from '@app/config';
 import { DatabaseModule } from '@app/database';
 import { LifecycleModule } from '@app/lifecycle';
+import { LimitsModule } from '@app/limits';
 import { QueueModule } from '@app/queue';
 import { TasksModule } from '@app/tasks';
 import { Logger } from '@app/telemetry';
@@ -16,7 +17,7 @@ export class ProcessModule {
   static forRoot(config: Config, logger: Logger): DynamicModule {
     return {
       module: ProcessModule,
-      imports: [LifecycleModule, DatabaseModule.forRoot(ENTITIES), QueueModule, AuditModule, TasksModule, HealthModule],
+      imports: [LifecycleModule, DatabaseModule.forRoot(ENTITIES), QueueModule, AuditModule, LimitsModule, TasksModule, HealthModule],
       providers: [
         { provide: Config, useValue: config },
         { provide: Logger, useValue: logger },
