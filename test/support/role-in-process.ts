@@ -3,8 +3,9 @@ import 'reflect-metadata';
 import { Global, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Config, loadConfig, type Environment } from '@app/config';
-import { Database } from '@app/database';
+import { Database, RowIds } from '@app/database';
 import { LifecycleModule, Loops, Shutdown } from '@app/lifecycle';
+import { LimitsModule } from '@app/limits';
 import { Doorbell } from '@app/queue';
 import { TasksModule } from '@app/tasks';
 import { createLogger, Logger } from '@app/telemetry';
@@ -32,12 +33,13 @@ export async function startRole(
     { provide: Config, useValue: config },
     { provide: Logger, useValue: createLogger({ level: 'silent', format: 'json', role: 'test' }) },
     { provide: Database, useValue: store.raw },
+    { provide: RowIds, useValue: store.ids },
     { provide: Doorbell, useValue: store.doorbell },
   ];
   const surroundings = { module: Surroundings, providers, exports: providers };
   class Root {}
   Module({})(Root);
-  const imports = [surroundings, LifecycleModule, TasksModule, modulesOf(config)];
+  const imports = [surroundings, LifecycleModule, LimitsModule, TasksModule, modulesOf(config)];
   const app = await NestFactory.createApplicationContext({ module: Root, imports }, { logger: false, abortOnError: false });
   return {
     loops: () =>
@@ -47,7 +49,7 @@ export async function startRole(
         .map(({ name }) => name),
     async stop() {
       const shutdown = app.get(Shutdown, { strict: false });
-      for (const stage of ['drain', 'finish'] as const) await shutdown.run(stage, STOP_MS);
+      for (const stage of ['drain', 'finish', 'close'] as const) await shutdown.run(stage, STOP_MS);
       await app.close();
     },
   };

@@ -4,6 +4,7 @@
  */
 import { CONNECTION_SETTINGS } from './table-connections.js';
 import { LIMIT_SETTINGS } from './table-limits.js';
+import { FAIRNESS_SETTINGS } from './table-fairness.js';
 import { PROCESS_SETTINGS } from './table-process.js';
 import { SCHEDULER_SETTINGS } from './table-scheduler.js';
 import { TASK_SETTINGS } from './table-tasks.js';
@@ -15,6 +16,7 @@ export const SETTINGS = {
   ...PROCESS_SETTINGS,
   ...CONNECTION_SETTINGS,
   ...WORKER_SETTINGS,
+  ...FAIRNESS_SETTINGS,
   ...SCHEDULER_SETTINGS,
   ...TASK_SETTINGS,
   ...LIMIT_SETTINGS,

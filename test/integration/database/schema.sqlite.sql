@@ -74,6 +74,18 @@ CREATE TABLE "idempotency_keys" (
 
 CREATE INDEX "ix_idempotency_keys_created" ON "idempotency_keys" ("created_at");
 
+CREATE TABLE "limits" (
+  "tenant" text NOT NULL,
+  "queue" text NOT NULL,
+  "name" text NOT NULL,
+  "value" integer NOT NULL,
+  "set_at" integer NOT NULL,
+  "set_by" text NOT NULL,
+  "reason" text NOT NULL,
+  CONSTRAINT "ck_limits_value" CHECK (value >= 0),
+  PRIMARY KEY ("tenant", "queue", "name")
+) STRICT;
+
 CREATE TABLE "migrations" ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL, "timestamp" bigint NOT NULL, "name" varchar NOT NULL);
 
 CREATE TABLE "queues" (
@@ -83,6 +95,11 @@ CREATE TABLE "queues" (
   "paused_by" text NOT NULL,
   "created_at" integer NOT NULL,
   PRIMARY KEY ("tenant", "name")
+) STRICT;
+
+CREATE TABLE "running_turns" (
+  "tenant" text NOT NULL,
+  PRIMARY KEY ("tenant")
 ) STRICT;
 
 CREATE TABLE "task_checkpoints" (
@@ -181,6 +198,17 @@ CREATE INDEX "ix_tasks_phase" ON "tasks" ("phase", "queue", "lane", "tenant", "i
 
 CREATE INDEX "ix_tasks_tenant" ON "tasks" ("tenant", "ended", "id");
 
+CREATE TABLE "tenant_usage" (
+  "tenant" text NOT NULL,
+  "queue" text NOT NULL,
+  "over_limit" integer DEFAULT 0 NOT NULL,
+  "tasks" integer DEFAULT 0 NOT NULL,
+  "payload_bytes" integer DEFAULT 0 NOT NULL,
+  "counted_at" integer DEFAULT 0 NOT NULL,
+  CONSTRAINT "ck_tenant_usage_over" CHECK (over_limit = 0),
+  PRIMARY KEY ("tenant", "queue")
+) STRICT;
+
 CREATE TABLE "timers" (
   "task_id" blob NOT NULL,
   "kind" text NOT NULL,
@@ -190,6 +218,15 @@ CREATE TABLE "timers" (
 ) STRICT;
 
 CREATE INDEX "ix_timers_due" ON "timers" ("kind", "due_at");
+
+CREATE TABLE "usage_returns" (
+  "tenant" text NOT NULL,
+  "id" blob NOT NULL,
+  "queue" text NOT NULL,
+  "tasks" integer NOT NULL,
+  "payload_bytes" integer NOT NULL,
+  PRIMARY KEY ("tenant", "id", "queue")
+) STRICT;
 
 CREATE TABLE "workers" (
   "id" blob NOT NULL,
