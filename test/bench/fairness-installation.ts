@@ -53,7 +53,13 @@ export class SharedInstallation {
       await database.query(`INSERT INTO limits VALUES (?, '', ?, ?, 1, 'bench', 'bench')`, [tenant, name, value]);
     }
     const roles = ['api', 'scheduler', ...Array.from({ length: WORKERS }, (_, index) => `worker-${index + 1}`)];
-    await Promise.all(roles.map((role) => installation.run(role)));
+    try {
+      await Promise.all(roles.map((role) => installation.run(role)));
+    } catch (error) {
+      // What keeps it from starting is the news; that the rest then does not stop in order is not.
+      await installation.close().catch(() => undefined);
+      throw error;
+    }
     return installation;
   }
 

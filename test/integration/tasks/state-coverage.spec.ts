@@ -84,7 +84,7 @@ const OWNERS: Readonly<Record<OpenState, readonly Owner[]>> = {
   ],
 };
 /** Loops that move no task. */
-const OTHERS = ['scheduler.bulk', 'scheduler.prune'];
+const OTHERS = ['limits.refresh', 'scheduler.bulk', 'scheduler.prune'];
 
 const MODULES = { scheduler: () => SchedulerModule, worker: WorkerModule.for };
 const CASES = Object.entries(OWNERS).flatMap(([state, owners]) =>
