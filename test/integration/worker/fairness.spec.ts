@@ -61,11 +61,11 @@ onEveryStore('tenants that share workers', (current) => {
   };
 
   const setLimit = async (tenant: string, name: string, value: number): Promise<void> => {
-    const { raw } = current();
-    await raw.execute(sql`DELETE FROM limits WHERE tenant = ${tenant} AND name = ${name}`);
-    await raw.execute(
+    // In one transaction: in between, the tenant would have no limit at all.
+    await current().raw.batch([
+      sql`DELETE FROM limits WHERE tenant = ${tenant} AND name = ${name}`,
       sql`INSERT INTO limits (tenant, queue, name, value, set_at, set_by, reason) VALUES (${tenant}, '', ${name}, ${value}, 1, 'test', 'test')`,
-    );
+    ]);
   };
 
   const begun = (tenant: string): Promise<number> => current().count(sql`tasks WHERE tenant = ${tenant} AND attempt > 0`);
