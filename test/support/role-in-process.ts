@@ -50,7 +50,7 @@ export async function startRole(
         .map(({ name }) => name),
     async stop() {
       const shutdown = app.get(Shutdown, { strict: false });
-      for (const stage of ['drain', 'finish'] as const) await shutdown.run(stage, STOP_MS);
+      for (const stage of ['drain', 'finish', 'close'] as const) await shutdown.run(stage, STOP_MS);
       await app.close();
     },
   };

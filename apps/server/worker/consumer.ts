@@ -1,11 +1,12 @@
 /**
- * Reads one queue's doorbell and claims what rings. It asks for no more than there are free slots, high lane first but with
- * low turns in between, and finishes the messages only when the claim is decided: from then on the lease carries the tasks.
- * A message that names more tasks than there is room for is claimed as far as there is, and the rest is rung again.
+ * Reads one queue's doorbell and hands what rings to the doorkeeper. It asks for no more than there are free slots, high lane first
+ * but with low turns in between, and finishes the messages only when the claim is decided: from then on the lease carries the
+ * tasks.
  */
 import { failpoint, pause } from '@app/lifecycle';
-import { laneOrder, type Delivery, type Doorbell, type DoorbellReader, type Ring } from '@app/queue';
+import { laneOrder, type Doorbell, type DoorbellReader } from '@app/queue';
 import type { Logger } from '@app/telemetry';
+import { CLEARING_TASKS, type Doorkeeper } from './doorkeeper.js';
 import type { Intake } from './intake.js';
 
 const BLOCK_MS = 2_000;
@@ -21,8 +22,9 @@ export class Consumer {
   constructor(
     readonly queue: string,
     consumer: string,
-    private readonly doorbell: Doorbell,
+    doorbell: Doorbell,
     private readonly intake: Intake,
+    private readonly doorkeeper: Doorkeeper,
     private readonly logger: Logger,
     /** Called when the door runs dry: a look at the backlog may be worth it. */
     private readonly onDry: () => void,
@@ -72,48 +74,16 @@ export class Consumer {
   /** Whether something rang. */
   private async readOnce(blockMs: number, signal: AbortSignal): Promise<boolean> {
     this.turn += 1;
-    const deliveries = await this.reader.read({ tasks: this.intake.slots.free, lanes: laneOrder(this.turn), blockMs, signal });
-    if (deliveries.length > 0) {
-      failpoint('read.delivered');
-      await this.take(deliveries);
-    }
-    return deliveries.length > 0;
-  }
-
-  private async take(deliveries: readonly Delivery[]): Promise<void> {
-    const paused = deliveries.filter(({ tenant, queue }) => this.intake.isPaused(tenant, queue));
-    const open = deliveries.filter((delivery) => !paused.includes(delivery));
-    await this.intake.setAside(paused.flatMap(({ ids }) => ids));
-    const wanted = open.reduce((sum, { ids }) => sum + ids.length, 0);
-    const room = this.intake.slots.reserve(wanted);
-    const { now, later } = split(open, room);
-    if (room > 0) await this.intake.takeIds(now);
-    await this.ringAgain(later);
+    const lanes = laneOrder(this.turn);
+    const deliveries = await this.reader.read({ tasks: this.intake.slots.free, lanes, blockMs, signal });
+    if (deliveries.length === 0) return false;
+    failpoint('read.delivered');
+    const decided = await this.doorkeeper.take(deliveries, lanes, (late) =>
+      this.reader.read({ tasks: CLEARING_TASKS, lanes: late, blockMs: 0, signal }),
+    );
     failpoint('ack.before');
-    await this.reader.finish(deliveries);
+    await this.reader.finish(decided);
     failpoint('ack.done');
+    return true;
   }
-
-  /** For the worker that has room. Where that fails the tasks go back to where workers look by themselves. */
-  private async ringAgain(rings: readonly Ring[]): Promise<void> {
-    if (rings.length === 0) return;
-    try {
-      await this.doorbell.ring(rings);
-    } catch (err) {
-      this.logger.debug({ err, queue: this.queue }, 'Ringing again failed; the tasks are offered from the database.');
-      await this.intake.setAside(rings.flatMap(({ ids }) => ids));
-    }
-  }
-}
-
-/** The first `room` ids, and rings for the others. */
-function split(deliveries: readonly Delivery[], room: number): { now: Buffer[]; later: Ring[] } {
-  const now: Buffer[] = [];
-  const later: Ring[] = [];
-  for (const { tenant, queue, lane, ids } of deliveries) {
-    const fits = Math.max(0, Math.min(ids.length, room - now.length));
-    now.push(...ids.slice(0, fits));
-    if (fits < ids.length) later.push({ tenant, queue, lane, ids: ids.slice(fits) });
-  }
-  return { now, later };
 }

@@ -4,13 +4,15 @@ import { Loops, SystemClock } from '@app/lifecycle';
 import { LANES, type Lane } from '@app/queue';
 import type { Backlog } from '@app/tasks';
 import { createLogger } from '@app/telemetry';
+import { FixedLimits } from '../../../test/support/fixed-limits.js';
 import { Drawer } from './drawer.js';
+import { Sharing } from './sharing.js';
 
 const logger = createLogger({ level: 'silent', format: 'json', role: 'test' });
 const SERVICES = 400;
 
 /** Every place has more than anybody can take, and one slot is free at a time. Returns how often each place was served. */
-async function serve(places: readonly Backlog[]): Promise<Map<string, number>> {
+async function serve(places: readonly Backlog[], limits = new FixedLimits()): Promise<Map<string, number>> {
   const served = new Map<string, number>();
   let total = 0;
   let free = 1;
@@ -34,7 +36,7 @@ async function serve(places: readonly Backlog[]): Promise<Map<string, number>> {
       free = 1;
       return Promise.resolve(true);
     },
-    isPaused: () => false,
+    isClosed: () => false,
     takeBacklog: ({ queue, lane, tenant }: Backlog) => {
       const key = `${lane} ${queue} ${tenant}`;
       served.set(key, (served.get(key) ?? 0) + 1);
@@ -45,7 +47,15 @@ async function serve(places: readonly Backlog[]): Promise<Map<string, number>> {
   };
   const claimer = { backlog: () => Promise.resolve([...places]) };
   const loops = new Loops();
-  const drawer = new Drawer({ workerQueues: '*', workerPollMs: 50 }, claimer, intake, new SystemClock(), loops, logger);
+  const drawer = new Drawer(
+    { workerQueues: '*', workerPollMs: 50 },
+    claimer,
+    intake,
+    new Sharing(limits),
+    new SystemClock(),
+    loops,
+    logger,
+  );
   drawer.start();
   await enough;
   await drawer.stop();
@@ -72,6 +82,14 @@ describe('the backlog under more tasks than slots', () => {
       const counts = places(queues, tenants, [lane]).map(({ queue, tenant }) => served.get(`${lane} ${queue} ${tenant}`) ?? 0);
       expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
     }
+  });
+
+  it('serves tenants by their weights', async () => {
+    const limits = new FixedLimits();
+    for (const [tenant, weight] of [1, 4, 3].entries()) limits.set(`tenant-${tenant}`, { weight });
+    const served = await serve(places(1, 3, ['normal']), limits);
+    const counts = [0, 1, 2].map((tenant) => served.get(`normal queue-0 tenant-${tenant}`) ?? 0);
+    expect(counts.map((count) => Math.round((count * 8) / SERVICES))).toEqual([1, 4, 3]);
   });
 
   it('serves high lanes more often than low ones, and low ones all the same', async () => {

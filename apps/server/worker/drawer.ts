@@ -1,8 +1,9 @@
 /**
  * Draws from the backlog: tasks that have no doorbell message, because the window was full, Redis is away, or a message was
  * lost. It shares the slots with the readers, goes on at once while it finds something, and otherwise looks every few seconds
- * and whenever a door runs dry. Lanes take turns as at the door; inside a lane it rotates over queues and tenants, so that one
- * tenant's million tasks do not come before another's ten.
+ * and whenever a door runs dry. Lanes take turns as at the door; inside a lane the slots are dealt out between queues and tenants
+ * by weight, so that one tenant's million tasks do not come before another's ten. A tenant that runs as many tasks as it may is
+ * passed over.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
@@ -11,6 +12,7 @@ import { laneOrder, type Lane } from '@app/queue';
 import { TaskClaimer, type Backlog } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Intake } from './intake.js';
+import { Sharing } from './sharing.js';
 
 /** How many places one look takes in. */
 const PLACES_MAX = 256;
@@ -19,17 +21,17 @@ const PLACES_MS = 1_000;
 const WAKE_EVERY_MS = 100;
 
 /** What the drawer needs of the intake. */
-type DrawnInto = Pick<Intake, 'ready' | 'isPaused' | 'takeBacklog'> & { readonly slots: Pick<Intake['slots'], 'free' | 'reserve'> };
+type DrawnInto = Pick<Intake, 'ready' | 'isClosed' | 'takeBacklog'> & { readonly slots: Pick<Intake['slots'], 'free' | 'reserve'> };
 
 @Injectable()
 export class Drawer {
   private readonly loop: Loop;
   private turn = 0;
-  /** The place of each lane that was served last. */
-  private readonly served = new Map<Lane, Backlog>();
   private wokenAt = Number.NEGATIVE_INFINITY;
   private waking: NodeJS.Timeout | null = null;
   private places: readonly Backlog[] = [];
+  /** Where the next look goes on; null at the beginning. */
+  private resumeAfter: Backlog | null = null;
   private lookedAt = Number.NEGATIVE_INFINITY;
 
   private readonly queues: readonly string[] | null;
@@ -38,6 +40,7 @@ export class Drawer {
     @Inject(Config) config: Pick<Config, 'workerQueues' | 'workerPollMs'>,
     @Inject(TaskClaimer) private readonly claimer: Pick<TaskClaimer, 'backlog'>,
     @Inject(Intake) private readonly intake: DrawnInto,
+    @Inject(Sharing) private readonly sharing: Sharing,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Loops) private readonly loops: Loops,
     @Inject(Logger) logger: Logger,
@@ -74,10 +77,16 @@ export class Drawer {
     }, wait).unref();
   }
 
+  /** A look at once, with new eyes: tasks have just come into the backlog, or may be claimed again. */
+  lookAgain(): void {
+    this.lookedAt = Number.NEGATIVE_INFINITY;
+    this.loop.wake();
+  }
+
   /** Whether it found something, so that looking again at once is worth it. */
   private async draw(signal: AbortSignal): Promise<boolean> {
     if (!(await this.intake.ready(signal))) return !signal.aborted;
-    const places = (await this.look()).filter(({ tenant, queue }) => !this.intake.isPaused(tenant, queue));
+    const places = (await this.look()).filter((place) => !this.intake.isClosed(place));
     if (places.length === 0) return false;
     this.turn += 1;
     let found = 0;
@@ -91,34 +100,33 @@ export class Drawer {
 
   private async look(): Promise<readonly Backlog[]> {
     const now = this.clock.monotonic();
-    if (now - this.lookedAt < PLACES_MS) return this.places;
+    if (this.places.length > 0 && now - this.lookedAt < PLACES_MS) return this.places;
+    this.lookedAt = now;
+    this.places = await this.claimer.backlog(this.queues, PLACES_MAX, this.resumeAfter);
     // More places than one look takes in: the next look goes on where this one ended.
-    const from = this.places.length === PLACES_MAX ? (this.places.at(-1) ?? null) : null;
-    this.places = await this.claimer.backlog(this.queues, PLACES_MAX, from);
-    // An empty look is no reason not to look again.
-    this.lookedAt = this.places.length > 0 ? now : Number.NEGATIVE_INFINITY;
+    this.resumeAfter = this.places.length === PLACES_MAX ? (this.places.at(-1) ?? null) : null;
+    this.sharing.seen(this.places);
     return this.places;
   }
 
-  /** Goes on after the place that was served last: counting draws instead would serve the same places whenever slots are few. */
   private async drawLane(lane: Lane, members: readonly Backlog[], signal: AbortSignal): Promise<number> {
-    const last = this.served.get(lane);
-    const following = last === undefined ? 0 : members.findIndex((place) => comesAfter(place, last));
-    const first = Math.max(0, following);
+    const { slots } = this.intake;
+    const mayTake = this.sharing.dealBacklog(lane, members, slots.free);
     let found = 0;
-    for (let step = 0; step < members.length && !signal.aborted; step += 1) {
-      const place = members[(first + step) % members.length];
-      const share = Math.ceil(this.intake.slots.free / (members.length - step));
-      const reserved = this.intake.slots.reserve(share);
-      if (place === undefined || reserved === 0) break;
-      this.served.set(lane, place);
-      found += await this.intake.takeBacklog(place, reserved);
+    for (const place of members) {
+      const share = mayTake(place);
+      const reserved = signal.aborted || this.intake.isClosed(place) ? 0 : slots.reserve(share);
+      const got = reserved === 0 ? 0 : await this.intake.takeBacklog(place, reserved);
+      this.sharing.refund(lane, place, share - got);
+      if (got < reserved) this.forget(place);
+      found += got;
     }
     return found;
   }
-}
 
-/** In the order in which the places are found: by queue, then by tenant. */
-function comesAfter(place: Backlog, other: Backlog): boolean {
-  return place.queue === other.queue ? place.tenant > other.tenant : place.queue > other.queue;
+  /** Until the next look: it has no more, others hold the rest, or its tenant runs as many as it may. */
+  private forget(place: Backlog): void {
+    this.places = this.places.filter((other) => other !== place);
+    this.sharing.emptied(place);
+  }
 }

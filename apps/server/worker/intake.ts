@@ -10,26 +10,36 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Drain, failpoint, pause, Turns } from '@app/lifecycle';
-import { EVERY_TENANT, Queues, Ringer, TaskClaimer, type Backlog, type ClaimedTask, type Pause } from '@app/tasks';
+import { EVERY_TENANT, LimitedClaimer, Queues, Ringer, TaskClaimer, type Backlog, type ClaimedTask, type Pause } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
 import { Lease } from './lease.js';
+import { RunningLimits } from './running-limits.js';
+import type { Flow } from './sharing.js';
 import { Slots } from './slots.js';
 import { Suspects } from './suspects.js';
 
 const AWAY_MS_MIN = 100;
 const AWAY_MS_MAX = 2_000;
 
+/** One try to claim ids. */
+type Claim = (worker: Buffer, ids: readonly Buffer[]) => Promise<ClaimedTask[]>;
+
 @Injectable()
 export class Intake {
   private paused = new Set<string>();
   private away = false;
   private readonly turns = new Turns();
+  private readonly claimAll: Claim = (worker, ids) => this.claimer.claim(worker, ids);
+  /** Called when a tenant that ran as many tasks as it may has room for another. */
+  onRoom: () => void = () => undefined;
 
   constructor(
     @Inject(Slots) readonly slots: Slots,
     @Inject(Lease) private readonly lease: Pick<Lease, 'id' | 'held'>,
     @Inject(TaskClaimer) private readonly claimer: TaskClaimer,
+    @Inject(LimitedClaimer) private readonly limitedClaimer: LimitedClaimer,
+    @Inject(RunningLimits) private readonly limits: RunningLimits,
     @Inject(Queues) private readonly queues: Queues,
     @Inject(Ringer) private readonly ringer: Ringer,
     @Inject(Executor) private readonly executor: Executor,
@@ -52,11 +62,13 @@ export class Intake {
     this.paused = new Set(pauses.map(({ tenant, queue }) => `${tenant} ${queue}`));
   }
 
-  isPaused(tenant: string, queue: string): boolean {
-    return this.paused.has(`${tenant} ${queue}`) || this.paused.has(`${EVERY_TENANT} ${queue}`);
+  /** Whether nothing of the tenant's queue may be started now: it is paused, or the tenant runs as many tasks as it may. */
+  isClosed({ tenant, queue }: Flow): boolean {
+    const isPaused = this.paused.size > 0 && (this.paused.has(`${tenant} ${queue}`) || this.paused.has(`${EVERY_TENANT} ${queue}`));
+    return isPaused || this.limits.isFull(tenant);
   }
 
-  /** Paused: the tasks go back to where workers look once the queue is resumed. */
+  /** The tasks go back to where workers look by themselves. */
   async setAside(ids: readonly Buffer[]): Promise<void> {
     await this.ringer.setAside(ids);
   }
@@ -66,7 +78,21 @@ export class Intake {
    * Resolves when the claim is decided, not when the tasks are done.
    */
   async takeIds(ids: readonly Buffer[]): Promise<void> {
-    await this.oneAtATime(() => this.decide(ids, ids.length, false));
+    await this.oneAtATime(() => this.decide(ids, ids.length, false, this.claimAll));
+  }
+
+  /** Whether tasks of the tenant must be claimed with `takeWithin`. */
+  isLimited(tenant: string): boolean {
+    return this.limits.of(tenant) !== null;
+  }
+
+  /**
+   * As `takeIds`, for tasks of one tenant, as far as its limit allows. What it does not allow is set aside at once, so that no
+   * message for it comes back.
+   */
+  async takeWithin(tenant: string, ids: readonly Buffer[]): Promise<void> {
+    await this.oneAtATime(() => this.decide(ids, ids.length, false, this.claimWithin(tenant)));
+    if (this.limits.isFull(tenant)) await this.setAside(ids);
   }
 
   /** Claims from one place of the backlog into slots reserved for it; returns how many it got. */
@@ -75,20 +101,46 @@ export class Intake {
       if (!this.lease.held) return this.start(this.lease.id, [], reserved);
       const worker = this.lease.id;
       let tried: readonly Buffer[] = [];
+      const trying = (ids: readonly Buffer[]): void => {
+        tried = ids;
+      };
       try {
-        const claimed = await this.claimer.claimBacklog(worker, place, reserved, (ids) => {
-          tried = ids;
-        });
-        return this.start(worker, claimed, reserved);
+        return this.start(worker, await this.draw(worker, place, reserved, trying), reserved);
       } catch (err) {
+        if (tried.length === 0) {
+          // What was never begun has taken nothing; whether the database is away, the next look tells.
+          this.logger.warn({ err }, 'Claiming from the backlog failed; trying again.');
+          return this.start(worker, [], reserved);
+        }
         this.gone(err);
-        return this.decide(tried, reserved, true);
+        return this.decide(tried, reserved, true, this.claimWithin(place.tenant));
       }
     });
   }
 
+  private async draw(worker: Buffer, place: Backlog, most: number, trying: (ids: readonly Buffer[]) => void): Promise<ClaimedTask[]> {
+    const limit = this.limits.of(place.tenant);
+    if (limit === null) return this.claimer.claimBacklog(worker, place, most, trying);
+    this.limits.asking();
+    const { claimed, full } = await this.limitedClaimer.claimBacklog(worker, place, most, limit, trying);
+    if (full) this.limits.foundFull(place.tenant);
+    return claimed;
+  }
+
+  /** The limit is looked up at every try: it may be set while the database is away. */
+  private claimWithin(tenant: string): Claim {
+    return async (worker, ids) => {
+      const limit = this.limits.of(tenant);
+      if (limit === null) return this.claimAll(worker, ids);
+      this.limits.asking();
+      const { claimed, full } = await this.limitedClaimer.claim(worker, tenant, ids, limit);
+      if (full) this.limits.foundFull(tenant);
+      return claimed;
+    };
+  }
+
   /** Claims until the database has said yes or no to every id. `asked`: a claim went out and its answer is missing. */
-  private async decide(ids: readonly Buffer[], reserved: number, asked: boolean): Promise<number> {
+  private async decide(ids: readonly Buffer[], reserved: number, asked: boolean, claim: Claim): Promise<number> {
     if (ids.length === 0) return this.start(this.lease.id, [], reserved);
     const before = this.executor.heldNow(ids);
     const claimed: ClaimedTask[] = [];
@@ -109,7 +161,7 @@ export class Intake {
           // What was got under a name that is lost by now is lost with it.
           if (!worker.equals(this.lease.id)) claimed.length = 0;
           worker = this.lease.id;
-          claimed.push(...(await this.claimer.claim(worker, open)));
+          claimed.push(...(await claim(worker, open)));
           this.back();
           break;
         }
@@ -142,6 +194,7 @@ export class Intake {
         .run(worker, task, () => this.lease.held)
         .then(() => {
           this.slots.release(1);
+          if (this.limits.taskEnded(task.tenant)) this.onRoom();
         });
     }
     return mine.length;

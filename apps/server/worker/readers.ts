@@ -1,5 +1,5 @@
 /**
- * Keeps a reader on every queue that this worker serves, and the pauses up to date. Queues are found when they are first used.
+ * Keeps a reader on every queue that this worker serves, and the pauses and the slots of all workers up to date. Queues are found when they are first used.
  * A reader holds a connection, so there is a bound; the queues beyond it share one and are looked at in turn.
  */
 import { Inject, Injectable } from '@nestjs/common';
@@ -10,9 +10,11 @@ import { Doorbell } from '@app/queue';
 import { Queues } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Consumer } from './consumer.js';
+import { Doorkeeper } from './doorkeeper.js';
 import { Drawer } from './drawer.js';
 import { Intake } from './intake.js';
 import { Lease } from './lease.js';
+import { RunningLimits } from './running-limits.js';
 
 const READERS_MAX = 32;
 const REFRESH_MS = 1_000;
@@ -36,6 +38,8 @@ export class Readers {
     @Inject(Queues) private readonly queues: Queues,
     @Inject(Lease) private readonly lease: Lease,
     @Inject(Intake) private readonly intake: Intake,
+    @Inject(Doorkeeper) private readonly doorkeeper: Doorkeeper,
+    @Inject(RunningLimits) private readonly limits: RunningLimits,
     @Inject(Drawer) private readonly drawer: Drawer,
     @Inject(Loops) private readonly loops: Loops,
     @Inject(Clock) clock: Clock,
@@ -78,6 +82,11 @@ export class Readers {
   }
 
   async start(): Promise<void> {
+    const lookAgain = (): void => {
+      this.drawer.lookAgain();
+    };
+    this.doorkeeper.onAside = lookAgain;
+    this.intake.onRoom = lookAgain;
     await this.refresh();
     this.loops.run(this.refreshing);
     this.loops.run(this.polling);
@@ -91,6 +100,7 @@ export class Readers {
 
   private async refresh(): Promise<void> {
     await this.intake.refreshPauses();
+    await this.limits.refresh();
     const { workerQueues } = this.config;
     const names = workerQueues === '*' ? new Set([...FIRST_QUEUES, ...(await this.queues.names())]) : workerQueues;
     for (const name of names) {
@@ -99,7 +109,7 @@ export class Readers {
       const onDry = (): void => {
         this.drawer.wake();
       };
-      const consumer = new Consumer(name, idText(this.lease.id), this.doorbell, this.intake, this.logger, onDry, polling);
+      const consumer = new Consumer(name, idText(this.lease.id), this.doorbell, this.intake, this.doorkeeper, this.logger, onDry, polling);
       if (polling) this.polled.set(name, consumer);
       else this.consumers.set(name, consumer);
       if (!polling) consumer.start();

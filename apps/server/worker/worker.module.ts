@@ -5,6 +5,7 @@ import { Attempts } from './attempt.js';
 import { Audit } from './audit.js';
 import { Cancels } from './cancels.js';
 import { Containment } from './containment.js';
+import { Doorkeeper } from './doorkeeper.js';
 import { Drawer } from './drawer.js';
 import { Executor } from './executor.js';
 import { HandlersModule } from './handlers.module.js';
@@ -15,6 +16,8 @@ import { Isolates } from './isolates/isolates.js';
 import { Lease } from './lease.js';
 import { Desks } from './local-desk.js';
 import { Readers } from './readers.js';
+import { RunningLimits } from './running-limits.js';
+import { Sharing } from './sharing.js';
 import { Slots } from './slots.js';
 import { Suspects } from './suspects.js';
 import { Watch } from './watch.js';
@@ -29,6 +32,8 @@ export class WorkerModule {
       imports: [HandlersModule.forRoot({ definitions: builtinHandlers(config), directory: config.handlersDir })],
       providers: [
         Slots,
+        RunningLimits,
+        Sharing,
         Suspects,
         Desks,
         Isolates,
@@ -36,6 +41,7 @@ export class WorkerModule {
         Executor,
         Lease,
         Intake,
+        Doorkeeper,
         Drawer,
         Readers,
         Cancels,

@@ -6,6 +6,7 @@ import { CONNECTION_SETTINGS } from './table-connections.js';
 import { OUTBOUND_SETTINGS } from './table-outbound.js';
 import { KEY_SETTINGS } from './table-keys.js';
 import { LIMIT_SETTINGS } from './table-limits.js';
+import { FAIRNESS_SETTINGS } from './table-fairness.js';
 import { PROCESS_SETTINGS } from './table-process.js';
 import { RATE_SETTINGS } from './table-rates.js';
 import { SCHEDULER_SETTINGS } from './table-scheduler.js';
@@ -23,6 +24,7 @@ export const SETTINGS = {
   ...KEY_SETTINGS,
   ...TOKEN_SETTINGS,
   ...WORKER_SETTINGS,
+  ...FAIRNESS_SETTINGS,
   ...SCHEDULER_SETTINGS,
   ...TASK_SETTINGS,
   ...OUTBOUND_SETTINGS,

@@ -24,6 +24,8 @@ export interface Dialect {
   readonly byPrimary: Sql;
   /** Keeps the optimizer on the named index. */
   by(index: string): Sql;
+  /** A join that reads what stands to its left first, whatever the optimizer thinks. */
+  readonly joinNext: Sql;
   /** An insert that meets an existing row leaves it as it is. `key` are the columns of the unique key. */
   keepExisting(key: readonly string[]): Sql;
   /** An insert that meets an existing row overwrites the named columns. */
@@ -47,6 +49,7 @@ function mysqlFamily(engine: 'mysql' | 'mariadb'): Dialect {
     lock: fragment(' FOR UPDATE'),
     byPrimary: fragment(' FORCE INDEX (PRIMARY)'),
     by: (index) => fragment(` FORCE INDEX (${index})`),
+    joinNext: fragment(' STRAIGHT_JOIN '),
     keepExisting: (key) => fragment(` ON DUPLICATE KEY UPDATE ${key[0]} = ${key[0]}`),
     overwrite: (_key, columns) => fragment(` ON DUPLICATE KEY UPDATE ${columns.map((name) => `${name} = VALUES(${name})`).join(', ')}`),
   };
@@ -61,6 +64,7 @@ const sqlite: Dialect = {
   lock: nothing,
   byPrimary: nothing,
   by: (index) => fragment(` INDEXED BY ${index}`),
+  joinNext: fragment(' CROSS JOIN '),
   keepExisting: (key) => fragment(` ON CONFLICT (${key.join(', ')}) DO NOTHING`),
   overwrite: (key, columns) =>
     fragment(` ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${columns.map((name) => `${name} = excluded.${name}`).join(', ')}`),

@@ -18,8 +18,13 @@ export interface Ring {
 
 /** A message as it arrived. `receipt` is the adapter's own. */
 export interface Delivery extends Ring {
+  /** How long it has been at the door, in ms, by the adapter's clock; 0 where that cannot be told. */
+  waitedMs: number;
   receipt: unknown;
 }
+
+/** What a message is finished with. */
+export type Finished = Omit<Delivery, 'waitedMs'>;
 
 export interface ReadOptions {
   /** How many tasks the caller has room for; a message that names more may still arrive. */
@@ -53,7 +58,7 @@ export interface DoorbellReader {
   /** Empty when nothing came in time, or when the signal has fired or the reader is closed. Throws when the adapter is away; the caller pauses and tries again. */
   read(options: ReadOptions): Promise<Delivery[]>;
   /** The tasks were claimed, or found unclaimable: forget the messages. Never throws; what stays is cleaned up later. */
-  finish(deliveries: readonly Delivery[]): Promise<void>;
+  finish(deliveries: readonly Finished[]): Promise<void>;
   close(): Promise<void>;
 }
 

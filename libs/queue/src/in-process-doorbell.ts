@@ -10,6 +10,8 @@ import { LANES, type Lane } from './lanes.js';
 
 interface Message extends Ring {
   rungAt: number;
+  /** The same moment by the clock that nobody sets. */
+  since: number;
 }
 
 class LaneState {
@@ -44,7 +46,7 @@ export class InProcessDoorbell extends Doorbell {
     for (const ring of rings) {
       const state = this.lane(ring.queue, ring.lane);
       state.count(ring.tenant, ring.ids.length);
-      state.waiting.push({ ...ring, rungAt: this.clock.now() });
+      state.waiting.push({ ...ring, rungAt: this.clock.now(), since: this.clock.monotonic() });
       this.sleepers.get(ring.queue)?.forEach((wake) => {
         wake();
       });
@@ -126,7 +128,7 @@ export class InProcessDoorbell extends Doorbell {
         room -= message.ids.length;
         state.delivered += 1;
         state.lastDeliveredAt = message.rungAt;
-        taken.push({ ...message, receipt: null });
+        taken.push({ ...message, waitedMs: this.clock.monotonic() - message.since, receipt: null });
       }
     }
     return taken;

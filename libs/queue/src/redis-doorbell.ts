@@ -7,10 +7,11 @@
  */
 import { Unavailable } from '@app/errors';
 import type { Clock } from '@app/lifecycle';
-import { Doorbell, type Condition, type Delivery, type DoorbellReader, type Position, type Ring } from './doorbell.js';
+import { Doorbell, type Condition, type DoorbellReader, type Finished, type Position, type Ring } from './doorbell.js';
 import { GROUP, Keys } from './keys.js';
 import type { Lane } from './lanes.js';
 import { adviceFor } from './redis-advice.js';
+import { RedisClock } from './redis-clock.js';
 import { connect, ready, type RedisConnection, type RedisSettings } from './redis-connection.js';
 import { groupOf, lengthOf, RedisJanitor } from './redis-janitor.js';
 import { isSilence, RedisOutage, type OutageReport } from './redis-outage.js';
@@ -48,6 +49,7 @@ export class RedisDoorbell extends Doorbell {
   private readonly shared: RedisSettings;
   private readonly janitor: RedisJanitor;
   private readonly report: RedisReport;
+  private readonly serverClock: RedisClock;
   private advice: string | null = null;
 
   constructor(
@@ -65,6 +67,7 @@ export class RedisDoorbell extends Doorbell {
     };
     this.outage = new RedisOutage(() => this.probe(), this.report);
     this.connection = connect(this.shared);
+    this.serverClock = new RedisClock(options.clock, () => this.serverTime());
     this.connection.on('ready', () => void this.inspect());
     this.janitor = new RedisJanitor(this.connection, this.keys, (deliveries) => this.finish(deliveries));
     this.windows = new Windows(options.window, options.clock, (key, tenant) => {
@@ -87,14 +90,13 @@ export class RedisDoorbell extends Doorbell {
 
   open(queue: string, consumer: string, polling = false): DoorbellReader {
     const [settings, connection] = polling ? [this.shared, this.connection] : [this.settings, null];
-    return new RedisReader(queue, consumer, this.keys, settings, (deliveries) => this.finish(deliveries), connection);
+    return new RedisReader(queue, consumer, this.keys, settings, this.serverClock, (deliveries) => this.finish(deliveries), connection);
   }
 
   async position(queue: string, lane: Lane): Promise<Position | null> {
     const stream = this.keys.stream(queue, lane);
     try {
-      const [length, time] = await Promise.all([lengthOf(this.connection, stream), this.connection.time()]);
-      const now = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
+      const [length, now] = await Promise.all([lengthOf(this.connection, stream), this.serverTime()]);
       const group = await groupOf(this.connection, stream);
       return { length, lastDeliveredAt: entryTime(group?.get('last-delivered-id')), now };
     } catch {
@@ -140,8 +142,15 @@ export class RedisDoorbell extends Doorbell {
     }
   }
 
+  /** In whole ms. */
+  private async serverTime(): Promise<number> {
+    const [seconds, microseconds] = await this.connection.time();
+    return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+  }
+
   /** On every new connection, which may lead to another server than the last. */
   private async inspect(): Promise<void> {
+    this.serverClock.forget();
     if (this.outage.reason !== null) await this.outage.look();
     const advice = await adviceFor(this.connection, this.settings.onError);
     if (advice !== null && advice !== this.advice) this.report.advise(advice);
@@ -191,7 +200,7 @@ export class RedisDoorbell extends Doorbell {
     for (const { key, tenant, at } of counts) this.windows.learn(key, tenant, Number(replies[at]?.[1]));
   }
 
-  private async finish(deliveries: readonly Delivery[]): Promise<void> {
+  private async finish(deliveries: readonly Finished[]): Promise<void> {
     const pipeline = this.connection.pipeline();
     for (const delivery of deliveries) {
       const { entryId } = delivery.receipt as StreamReceipt;

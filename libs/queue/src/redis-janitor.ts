@@ -3,7 +3,7 @@
  * pending with nobody, and counts of messages that no longer exist. Whatever it drops was only a hint.
  */
 import { failpoint } from '@app/lifecycle';
-import type { Delivery } from './doorbell.js';
+import type { Finished } from './doorbell.js';
 import { GROUP, type Keys } from './keys.js';
 import { LANES, type Lane } from './lanes.js';
 import type { RedisConnection } from './redis-connection.js';
@@ -44,7 +44,7 @@ export class RedisJanitor {
   constructor(
     private readonly connection: RedisConnection,
     private readonly keys: Keys,
-    private readonly finish: (deliveries: readonly Delivery[]) => Promise<void>,
+    private readonly finish: (deliveries: readonly Finished[]) => Promise<void>,
   ) {}
 
   /** Throws where Redis is away or takes no writes. */

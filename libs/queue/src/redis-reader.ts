@@ -4,16 +4,17 @@
  * from its end (`$` would skip what was rung before the group existed), and made again whenever Redis says it is gone.
  */
 import { within } from '@app/lifecycle';
-import type { Delivery, DoorbellReader, ReadOptions } from './doorbell.js';
+import type { Delivery, DoorbellReader, Finished, ReadOptions } from './doorbell.js';
 import { GROUP, type Keys } from './keys.js';
 import { LANES, type Lane } from './lanes.js';
 import { connect, ready, type RedisConnection, type RedisSettings } from './redis-connection.js';
+import type { RedisClock } from './redis-clock.js';
 import { deliveriesOf } from './redis-replies.js';
 
 /** How much longer than BLOCK to wait for the answer before the connection counts as dead, in ms. */
 const ANSWER_MARGIN_MS = 2_000;
 
-export type Finish = (deliveries: readonly Delivery[]) => Promise<void>;
+export type Finish = (deliveries: readonly Finished[]) => Promise<void>;
 
 export class RedisReader implements DoorbellReader {
   private connection: RedisConnection | null = null;
@@ -28,6 +29,7 @@ export class RedisReader implements DoorbellReader {
     private readonly consumer: string,
     private readonly keys: Keys,
     private readonly settings: RedisSettings,
+    private readonly serverClock: Pick<RedisClock, 'now'>,
     readonly finish: Finish,
     /** A connection that others use too; such a reader does not block, and does not throw it away. */
     private readonly shared: RedisConnection | null = null,
@@ -140,7 +142,7 @@ export class RedisReader implements DoorbellReader {
       ...newest,
     );
     const reply = await within(reading, blockMs + this.settings.commandTimeoutMs + ANSWER_MARGIN_MS, 'XREADGROUP');
-    return deliveriesOf(reply, this.queue, (key) => this.laneOfKey.get(key));
+    return deliveriesOf(reply, this.queue, this.serverClock.now(), (key) => this.laneOfKey.get(key));
   }
 
   private discard(): void {

@@ -32,8 +32,8 @@ export function entriesOf(reply: unknown): StreamEntry[] {
   });
 }
 
-/** The entries of one stream out of an XREADGROUP reply. */
-export function deliveriesOf(reply: unknown, queue: string, laneOfKey: (key: string) => Lane | undefined): Delivery[] {
+/** The entries out of an XREADGROUP reply. `now` is the server's clock, in ms, or null where it is not known. */
+export function deliveriesOf(reply: unknown, queue: string, now: number | null, laneOfKey: (key: string) => Lane | undefined): Delivery[] {
   if (!Array.isArray(reply)) return [];
   return reply.filter(Array.isArray).flatMap((stream: unknown[]) => {
     const lane = laneOfKey(String(stream[0]));
@@ -43,6 +43,7 @@ export function deliveriesOf(reply: unknown, queue: string, laneOfKey: (key: str
       queue,
       lane,
       ids,
+      waitedMs: now === null ? 0 : Math.max(0, now - (entryTime(entryId) ?? now)),
       receipt: { entryId } satisfies StreamReceipt,
     }));
   });

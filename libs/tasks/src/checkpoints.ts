@@ -5,7 +5,7 @@
  * find it. It stays until the task is pruned or sent round again with another payload.
  */
 import { sql, type Database } from '@app/database';
-import type { ClaimedTask } from './claim.js';
+import type { ClaimedTask } from './claim.sql.js';
 
 export class TaskCheckpoints {
   constructor(private readonly database: Database) {}

@@ -6,66 +6,10 @@
  * If the answer to a claim is lost, the tasks may already be this worker's: `held` tells, and must be asked before anything
  * else, because a claimed task that nobody runs is stuck until the lease ends.
  */
-import { type Database, idText, join, list, type Outcome, sql, type Sql } from '@app/database';
+import { type Database, join, sql } from '@app/database';
 import { failpoint } from '@app/lifecycle';
-import { laneAt, laneNumber, type Lane } from '@app/queue';
-import type { RetryPolicy } from './task.js';
-import { parseOptions } from './view.js';
-
-/** A task that a worker holds, with what is needed to run it. */
-export interface ClaimedTask {
-  id: string;
-  bytes: Buffer;
-  tenant: string;
-  queue: string;
-  lane: Lane;
-  name: string;
-  /** The fencing number of this claim. */
-  attempt: number;
-  failures: number;
-  crashes: number;
-  /** How often it was snoozed, and how many fallbacks have taken over. */
-  snoozes: number;
-  fallbacks: number;
-  /** 0: the handler or the default decides. */
-  maxAttempts: number;
-  timeoutMs: number;
-  retry: RetryPolicy | null;
-  payload: string;
-  /** ms since the epoch by the database's clock; 0 for none. */
-  startedAt: number;
-  deadlineAt: number;
-  createdAt: number;
-}
-
-/** A place where unrung tasks wait. */
-export interface Backlog {
-  queue: string;
-  lane: Lane;
-  tenant: string;
-}
-
-interface ClaimedRow {
-  id: Buffer;
-  tenant: string;
-  queue: string;
-  lane: number;
-  name: string;
-  attempt: number;
-  failures: number;
-  crashes: number;
-  snoozes: number;
-  fallbacks: number;
-  max_attempts: number;
-  timeout_ms: number;
-  options: string;
-  payload: string;
-  started_at: number;
-  deadline_at: number;
-  created_at: number;
-}
-
-const COLUMNS = sql`id, tenant, queue, lane, name, attempt, failures, crashes, snoozes, fallbacks, max_attempts, timeout_ms, options, payload, started_at, deadline_at, created_at`;
+import { laneAt, laneNumber } from '@app/queue';
+import { claimedOf, COLUMNS, mine, oldest, take, taskOf, type Backlog, type ClaimedRow, type ClaimedTask } from './claim.sql.js';
 
 export class TaskClaimer {
   constructor(private readonly database: Database) {}
@@ -73,8 +17,9 @@ export class TaskClaimer {
   /** Claims what is claimable of the ids. `ids` must hold none that this worker already runs. */
   async claim(worker: Buffer, ids: readonly Buffer[]): Promise<ClaimedTask[]> {
     if (ids.length === 0) return [];
+    const { dialect } = this.database;
     const ordered = [...ids].sort(Buffer.compare);
-    const outcomes = await this.database.batch([this.take(worker, ordered), this.mine(worker, ordered)]);
+    const outcomes = await this.database.batch([take(dialect, worker, ordered), mine(dialect, worker, ordered)]);
     failpoint('claim.committed');
     return claimedOf(outcomes.at(-1));
   }
@@ -90,7 +35,7 @@ export class TaskClaimer {
   /** Which of the ids this worker holds already. */
   async held(worker: Buffer, ids: readonly Buffer[]): Promise<ClaimedTask[]> {
     if (ids.length === 0) return [];
-    return (await this.database.query<ClaimedRow>(this.mine(worker, ids))).map(taskOf);
+    return (await this.database.query<ClaimedRow>(mine(this.database.dialect, worker, ids))).map(taskOf);
   }
 
   /**
@@ -136,52 +81,14 @@ export class TaskClaimer {
   async claimBacklog(worker: Buffer, place: Backlog, most: number, trying: (ids: readonly Buffer[]) => void): Promise<ClaimedTask[]> {
     const { dialect } = this.database;
     return this.database.transaction(async (transaction) => {
-      const found = await transaction.query<{ id: Buffer }>(
-        sql`SELECT id FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now}) ORDER BY id LIMIT ${most}${dialect.lockFree}`,
-      );
+      const found = await transaction.query<{ id: Buffer }>(oldest(dialect, place, most));
       if (found.length === 0) return [];
       const ids = found.map((row) => row.id);
       trying(ids);
       failpoint('claim.locked');
-      const outcomes = await transaction.commitWith([this.take(worker, ids), this.mine(worker, ids)]);
+      const outcomes = await transaction.commitWith([take(dialect, worker, ids), mine(dialect, worker, ids)]);
       failpoint('claim.committed');
       return claimedOf(outcomes.at(-1));
     });
   }
-
-  private take(worker: Buffer, ids: readonly Buffer[]): Sql {
-    const { now, byPrimary } = this.database.dialect;
-    return sql`UPDATE tasks${byPrimary} SET state = 'running', phase = 'live', worker_id = ${worker}, attempt = attempt + 1, started_at = ${now}, updated_at = ${now} WHERE id IN (${list(ids)}) AND state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now})`;
-  }
-
-  private mine(worker: Buffer, ids: readonly Buffer[]): Sql {
-    return sql`SELECT ${COLUMNS} FROM tasks${this.database.dialect.byPrimary} WHERE id IN (${list(ids)}) AND state = 'running' AND worker_id = ${worker}`;
-  }
-}
-
-function claimedOf(outcome: Outcome | undefined): ClaimedTask[] {
-  return ((outcome?.rows ?? []) as unknown as ClaimedRow[]).map(taskOf);
-}
-
-function taskOf(row: ClaimedRow): ClaimedTask {
-  return {
-    id: idText(row.id),
-    bytes: row.id,
-    tenant: row.tenant,
-    queue: row.queue,
-    lane: laneAt(row.lane),
-    name: row.name,
-    attempt: row.attempt,
-    failures: row.failures,
-    crashes: row.crashes,
-    snoozes: row.snoozes,
-    fallbacks: row.fallbacks,
-    maxAttempts: row.max_attempts,
-    timeoutMs: row.timeout_ms,
-    retry: parseOptions(row.options).retry ?? null,
-    payload: row.payload,
-    startedAt: row.started_at,
-    deadlineAt: row.deadline_at,
-    createdAt: row.created_at,
-  };
 }

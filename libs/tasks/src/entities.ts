@@ -245,6 +245,11 @@ const queues: EntityFactory = (engine) => {
   });
 };
 
+const runningTurns: EntityFactory = (engine) => {
+  const t = columnTypes(engine);
+  return new EntitySchema({ name: 'RunningTurn', tableName: 'running_turns', columns: { tenant: t.word(64, { primary: true }) } });
+};
+
 /** Everything this lib stores. */
 export const TASK_ENTITIES: readonly EntityFactory[] = [
   tasks,
@@ -256,5 +261,6 @@ export const TASK_ENTITIES: readonly EntityFactory[] = [
   cancelRequests,
   workers,
   queues,
+  runningTurns,
   ...HISTORY_ENTITIES,
 ];

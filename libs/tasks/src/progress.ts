@@ -5,7 +5,7 @@
  * own. They could outlive the task only where a finished task is kept for less time than one statement may last.
  */
 import { sql, type Database } from '@app/database';
-import type { ClaimedTask } from './claim.js';
+import type { ClaimedTask } from './claim.sql.js';
 
 export class TaskProgressWriter {
   constructor(private readonly database: Database) {}

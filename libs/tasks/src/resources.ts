@@ -4,7 +4,7 @@
  * `abandoned.ts`). The row outlives its task. `tries` is 0 as long as the resource is the task's own.
  */
 import { type Database, type RowIds, sql } from '@app/database';
-import type { ClaimedTask } from './claim.js';
+import type { ClaimedTask } from './claim.sql.js';
 
 /** How many of a task's resources are handed to its next attempt. */
 const HELD_MAX = 1_000;

@@ -6,6 +6,9 @@ import { list, sql, type Database } from '@app/database';
 import { failpoint } from '@app/lifecycle';
 import type { Doorbell, Lane, Ring } from '@app/queue';
 
+/** How many tasks one statement sets aside. */
+const PAGE = 1_000;
+
 export interface Ringable {
   id: Buffer;
   tenant: string;
@@ -53,11 +56,13 @@ export class Ringer {
 
   /** Marks queued tasks unrung: they wait for a worker that looks by itself. Never throws. */
   async setAside(ids: readonly Buffer[]): Promise<void> {
-    if (ids.length === 0) return;
+    const ordered = [...ids].sort(Buffer.compare);
     try {
-      await this.database.execute(
-        sql`UPDATE tasks SET phase = 'unrung', rung_at = 0 WHERE id IN (${list(ids)}) AND state = 'queued' AND phase = 'live'`,
-      );
+      for (let from = 0; from < ordered.length; from += PAGE) {
+        await this.database.execute(
+          sql`UPDATE tasks${this.database.dialect.byPrimary} SET phase = 'unrung', rung_at = 0 WHERE id IN (${list(ordered.slice(from, from + PAGE))}) AND state = 'queued' AND phase = 'live'`,
+        );
+      }
     } catch (error) {
       this.onError(error);
     }

@@ -3,7 +3,7 @@
  * lease is not mine, I do not write. The attempt row is inserted once, here, with the result; the task row keeps its width.
  */
 import { type Dialect, join, list, NOBODY, rows, sql, type Sql } from '@app/database';
-import type { ClaimedTask } from './claim.js';
+import type { ClaimedTask } from './claim.sql.js';
 import type { AttemptOutcome, FailureReason } from './states.js';
 import type { TaskError } from './task.js';
 import { WORKER_LOST } from './worker-lost.js';

@@ -12,6 +12,7 @@ import { BulkRunner } from './bulk-runner.js';
 import { TaskCanceller } from './cancel.js';
 import { TaskCheckpoints } from './checkpoints.js';
 import { TaskClaimer } from './claim.js';
+import { LimitedClaimer } from './claim-limited.js';
 import { DeadLetters } from './dead-letters.js';
 import { TaskDiscarder } from './discard.js';
 import { TaskExpirer } from './expire.js';
@@ -101,6 +102,7 @@ function providers(): Provider[] {
     { provide: Queues, inject: [Database, RowIds], useFactory: (database: Database, ids: RowIds) => new Queues(database, ids) },
     { provide: Workers, inject: [Database], useFactory: (database: Database) => new Workers(database) },
     { provide: TaskClaimer, inject: [Database], useFactory: (database: Database) => new TaskClaimer(database) },
+    { provide: LimitedClaimer, inject: [Database], useFactory: (database: Database) => new LimitedClaimer(database) },
     {
       provide: TaskSettler,
       inject: [Database, Ringer, TaskQuotas, Config, Logger, Clock],

@@ -79,6 +79,14 @@ export class Workers {
     });
   }
 
+  /** How many tasks all workers together may run at a time. */
+  async capacity(): Promise<number> {
+    const [found] = await this.database.query<{ slots: number }>(
+      sql`SELECT COALESCE(SUM(concurrency), 0) AS slots FROM workers WHERE state IN ('live', 'draining')`,
+    );
+    return Number(found?.slots ?? 0);
+  }
+
   /** Embedded: this process holds the only lock on the file, so whoever else is in the register is gone. */
   async loseAll(): Promise<number> {
     return this.database.execute(sql`UPDATE workers SET state = 'lost' WHERE state IN ('live', 'draining')`);

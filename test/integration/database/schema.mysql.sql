@@ -129,6 +129,9 @@ CREATE TABLE `rate_states` (
   `tat` bigint NOT NULL,
   `taken` bigint NOT NULL,
   PRIMARY KEY (`scope`)
+CREATE TABLE `running_turns` (
+  `tenant` varchar(64) NOT NULL,
+  PRIMARY KEY (`tenant`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE `task_checkpoints` (

@@ -130,6 +130,9 @@ CREATE TABLE "rate_states" (
   "tat" integer NOT NULL,
   "taken" integer NOT NULL,
   PRIMARY KEY ("scope")
+CREATE TABLE "running_turns" (
+  "tenant" text NOT NULL,
+  PRIMARY KEY ("tenant")
 ) STRICT;
 
 CREATE TABLE "task_checkpoints" (
@@ -280,6 +283,7 @@ CREATE TABLE "usage_returns" (
   "tasks" integer NOT NULL,
   "payload_bytes" integer NOT NULL,
   PRIMARY KEY ("tenant", "id")
+  PRIMARY KEY ("tenant", "id", "queue")
 ) STRICT;
 
 CREATE TABLE "workers" (

@@ -59,6 +59,20 @@ describe.each(backends())('the doorbell beside $name', (backend) => {
       expect(idsOf(await drain(doorbells.reader(doorbell, queue)))).toEqual(hex(ids));
     });
 
+    it('tells how long it has waited', async () => {
+      const queue = newQueue();
+      const reader = doorbells.reader(doorbell, queue);
+      // The clock of the other side is learned in passing; until then a message has waited for no time.
+      const waited = async (): Promise<number> => {
+        await doorbell.ring([ringOf(queue, newIds(1))]);
+        doorbells.clock.pass(60_000);
+        const [delivery] = await reader.read(reading());
+        return delivery!.waitedMs;
+      };
+      await until(async () => (await waited()) > 0, { what: 'a wait that can be told' });
+      expect(await waited()).toBeGreaterThan(50_000);
+    });
+
     it('may be one of thousands: none is trimmed', async () => {
       const queue = newQueue();
       const ids = newIds(5_000);

@@ -14,10 +14,12 @@ import { Executor } from '../../../apps/server/worker/executor.js';
 import { Isolates } from '../../../apps/server/worker/isolates/isolates.js';
 import { Intake } from '../../../apps/server/worker/intake.js';
 import { Desks } from '../../../apps/server/worker/local-desk.js';
+import { RunningLimits } from '../../../apps/server/worker/running-limits.js';
 import { Slots } from '../../../apps/server/worker/slots.js';
 import { Suspects } from '../../../apps/server/worker/suspects.js';
+import { FixedLimits } from '../../support/fixed-limits.js';
 import { onEveryStore } from '../../support/store-suite.js';
-import { bytesOf } from '../../support/store.js';
+import { bytesOf, newTask } from '../../support/store.js';
 import { until } from '../../support/until.js';
 
 const SLOTS = 8;
@@ -35,6 +37,7 @@ onEveryStore('the intake', (current) => {
   let executor: Executor;
   let suspects: Suspects;
   let intake: Intake;
+  let book: FixedLimits;
   let runs: string[];
   let release: () => void;
   let opened: Promise<void>;
@@ -82,7 +85,21 @@ onEveryStore('the intake', (current) => {
     const isolates = new Isolates(config, registry, new Shutdown(), logger);
     const attempts = new Attempts(config, store.settler, desks, isolates, store.clock, logger);
     executor = new Executor(config, registry, store.settler, attempts, store.workers, suspects, new Shutdown(), store.clock, logger);
-    intake = new Intake(slots, lease, store.claimer, store.queues, store.ringer, executor, suspects, store.drain, logger);
+    book = new FixedLimits();
+    const limits = new RunningLimits(config, book, store.workers, store.clock);
+    intake = new Intake(
+      slots,
+      lease,
+      store.claimer,
+      store.limitedClaimer,
+      limits,
+      store.queues,
+      store.ringer,
+      executor,
+      suspects,
+      store.drain,
+      logger,
+    );
   });
 
   afterEach(async () => {
@@ -130,6 +147,40 @@ onEveryStore('the intake', (current) => {
     if (accident === 'loseCommit') expect(await draw()).toBe(5);
     await succeeded(ids);
     expect(runs.sort()).toEqual([...ids].sort());
+  });
+
+  it('is ready again after a claim from the backlog that never began', async () => {
+    const store = current();
+    const ids = (await store.addMany(2)).map(({ id }) => id);
+    await store.ringer.setAside(ids.map(bytesOf));
+    store.database.beAway(1, ['transaction']);
+    const place = { queue: 'default', lane: 'normal', tenant: 'acme' } as const;
+    expect(await intake.takeBacklog(place, slots.reserve(SLOTS))).toBe(0);
+    expect(slots.busy).toBe(0);
+    expect(await intake.ready(new AbortController().signal)).toBe(true);
+    expect(await intake.takeBacklog(place, slots.reserve(SLOTS))).toBe(2);
+    await succeeded(ids);
+  });
+
+  it.each(['loseAnswer', 'loseCommit'] as const)('keeps to a limit when the claim within it meets: %s', async (accident) => {
+    const store = current();
+    book.set('acme', { 'tasks.running': 2 });
+    const submitter = store.submitterOf();
+    const ids = await Promise.all(Array.from({ length: 5 }, async () => (await submitter.submit(newTask({ name: 'gated' }))).task.id));
+    store.database[accident](['transaction']);
+    expect(slots.reserve(5)).toBe(5);
+    await intake.takeWithin('acme', ids.map(bytesOf));
+    expect(slots.busy).toBe(2);
+    expect(await store.count(sql`tasks WHERE state = 'running'`)).toBe(2);
+    expect(await store.count(sql`tasks WHERE phase = 'unrung'`)).toBe(3);
+    expect(intake.isClosed({ tenant: 'acme', queue: 'default' })).toBe(true);
+    release();
+    await until(() => !intake.isClosed({ tenant: 'acme', queue: 'default' }), { what: 'room' });
+    await until(() => slots.busy === 0, { what: 'every slot to be free' });
+    expect(await intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS))).toBe(2);
+    await until(() => slots.busy === 0, { what: 'every slot to be free' });
+    expect(await intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS))).toBe(1);
+    await succeeded(ids);
   });
 
   it('waits for a database that is away, and gives every slot back', async () => {

@@ -12,8 +12,10 @@ import { Intake } from '../../../apps/server/worker/intake.js';
 import { Isolates } from '../../../apps/server/worker/isolates/isolates.js';
 import { Lease } from '../../../apps/server/worker/lease.js';
 import { Desks } from '../../../apps/server/worker/local-desk.js';
+import { RunningLimits } from '../../../apps/server/worker/running-limits.js';
 import { Slots } from '../../../apps/server/worker/slots.js';
 import { Suspects } from '../../../apps/server/worker/suspects.js';
+import { FixedLimits } from '../../support/fixed-limits.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { bytesOf } from '../../support/store.js';
 import { until } from '../../support/until.js';
@@ -70,7 +72,20 @@ onEveryStore('a renewed lease', (current) => {
     );
     await renewed.start();
     const before = renewed.id;
-    const own = new Intake(slots, renewed, store.claimer, store.queues, store.ringer, executor, suspects, store.drain, logger);
+    const limits = new RunningLimits(config, new FixedLimits(), store.workers, store.clock);
+    const own = new Intake(
+      slots,
+      renewed,
+      store.claimer,
+      store.limitedClaimer,
+      limits,
+      store.queues,
+      store.ringer,
+      executor,
+      suspects,
+      store.drain,
+      logger,
+    );
     const [task] = await store.addMany(1);
     const id = task?.id ?? '';
     store.database.delayAnswer(['batch'], async () => {

@@ -1,0 +1,88 @@
+/**
+ * Takes tasks of a tenant that may run only so many at a time, over all workers together. Nobody keeps a count that could drift:
+ * claims of one tenant take turns on a row of `running_turns`, and whoever has the turn counts the rows that run, before it takes
+ * as many as there is room for, and commits. Whatever ends a run needs to know nothing of this. What a lost worker held counts
+ * until it is swept, because it may still run.
+ *
+ * The count walks the tenant's own part of the phase index, queue by queue, and stops at the limit; besides what runs it passes
+ * over what waits at the door, which is a window at most. Tenants without a limit that could bind do not come this way.
+ */
+import { type Database, type Outcome, sql, type Sql } from '@app/database';
+import { failpoint } from '@app/lifecycle';
+import { laneNumber, LANES } from '@app/queue';
+import { claimable, claimedOf, mine, oldest, take, type Backlog, type ClaimedTask } from './claim.sql.js';
+
+export interface LimitedClaim {
+  claimed: ClaimedTask[];
+  /** Whether the tenant now runs as many as it may: nothing more is to be had before one of its tasks ends. */
+  full: boolean;
+}
+
+const FULL: LimitedClaim = { claimed: [], full: true };
+
+export class LimitedClaimer {
+  constructor(private readonly database: Database) {}
+
+  /**
+   * Claims of the ids, the oldest first, what is claimable and fits the limit. They are all of one tenant, and none runs here.
+   * Throws CommitUnknown where the answer was lost, as `claimBacklog` does: then `TaskClaimer.held` tells.
+   */
+  async claim(worker: Buffer, tenant: string, ids: readonly Buffer[], limit: number): Promise<LimitedClaim> {
+    if (ids.length === 0) return { claimed: [], full: false };
+    const candidates = claimable(this.database.dialect, [...ids].sort(Buffer.compare));
+    return this.within(worker, tenant, candidates, limit, () => undefined);
+  }
+
+  /** As `TaskClaimer.claimBacklog`, for as many as fit the limit. */
+  async claimBacklog(
+    worker: Buffer,
+    place: Backlog,
+    most: number,
+    limit: number,
+    trying: (ids: readonly Buffer[]) => void,
+  ): Promise<LimitedClaim> {
+    return this.within(worker, place.tenant, oldest(this.database.dialect, place, most), limit, trying);
+  }
+
+  private async within(
+    worker: Buffer,
+    tenant: string,
+    candidates: Sql,
+    limit: number,
+    trying: (ids: readonly Buffer[]) => void,
+  ): Promise<LimitedClaim> {
+    const { dialect } = this.database;
+    return this.database.transaction(async (transaction) => {
+      const [, counted, found] = await transaction.run([this.turn(tenant), this.running(tenant, limit), candidates]);
+      const room = limit - runningOf(counted);
+      if (room <= 0) return FULL;
+      const ids = ((found?.rows ?? []) as { id: Buffer }[]).slice(0, room).map(({ id }) => id);
+      if (ids.length === 0) return { claimed: [], full: false };
+      trying(ids);
+      failpoint('claim.locked');
+      const outcomes = await transaction.commitWith([take(dialect, worker, ids), mine(dialect, worker, ids)]);
+      failpoint('claim.committed');
+      const claimed = claimedOf(outcomes.at(-1));
+      return { claimed, full: claimed.length >= room };
+    });
+  }
+
+  /** Makes the tenant's row, or locks the one that is there, until the end of the transaction. */
+  private turn(tenant: string): Sql {
+    return sql`INSERT INTO running_turns (tenant) VALUES (${tenant})${this.database.dialect.keepExisting(['tenant'])}`;
+  }
+
+  /**
+   * How many of the tenant's tasks run, counted up to the limit. The joins are ordered by hand: an optimizer with stale statistics
+   * would rather read everybody's live tasks.
+   */
+  private running(tenant: string, limit: number): Sql {
+    const { by, joinNext } = this.database.dialect;
+    const [high, normal, low] = LANES.map(laneNumber) as [number, number, number];
+    return sql`SELECT COUNT(*) AS running FROM (SELECT t.id FROM queues AS q${joinNext}(SELECT ${high} AS lane UNION ALL SELECT ${normal} UNION ALL SELECT ${low}) AS l${joinNext}tasks AS t${by('ix_tasks_phase')} ON t.phase = 'live' AND t.queue = q.name AND t.lane = l.lane AND t.tenant = q.tenant WHERE q.tenant = ${tenant} AND t.state = 'running' LIMIT ${limit}) AS counted`;
+  }
+}
+
+function runningOf(counted: Outcome | undefined): number {
+  return Number(counted?.rows[0]?.['running'] ?? Number.POSITIVE_INFINITY);
+}

@@ -1,0 +1,110 @@
+/**
+ * The statements of a claim, and the shape of what it gets. `take` is the compare-and-set that makes tasks a worker's; `mine` reads
+ * what came of it, in the same round trip. Both ways to claim, with and without a limit, are made of these.
+ */
+import { type Dialect, idText, list, type Outcome, sql, type Sql } from '@app/database';
+import { laneAt, laneNumber, type Lane } from '@app/queue';
+import type { RetryPolicy } from './task.js';
+import { parseOptions } from './view.js';
+
+/** A task that a worker holds, with what is needed to run it. */
+export interface ClaimedTask {
+  id: string;
+  bytes: Buffer;
+  tenant: string;
+  queue: string;
+  lane: Lane;
+  name: string;
+  /** The fencing number of this claim. */
+  attempt: number;
+  failures: number;
+  crashes: number;
+  /** How often it was snoozed, and how many fallbacks have taken over. */
+  snoozes: number;
+  fallbacks: number;
+  /** 0: the handler or the default decides. */
+  maxAttempts: number;
+  timeoutMs: number;
+  retry: RetryPolicy | null;
+  payload: string;
+  /** ms since the epoch by the database's clock; 0 for none. */
+  startedAt: number;
+  deadlineAt: number;
+  createdAt: number;
+}
+
+/** A place where unrung tasks wait. */
+export interface Backlog {
+  queue: string;
+  lane: Lane;
+  tenant: string;
+}
+
+export interface ClaimedRow {
+  id: Buffer;
+  tenant: string;
+  queue: string;
+  lane: number;
+  name: string;
+  attempt: number;
+  failures: number;
+  crashes: number;
+  snoozes: number;
+  fallbacks: number;
+  max_attempts: number;
+  timeout_ms: number;
+  options: string;
+  payload: string;
+  started_at: number;
+  deadline_at: number;
+  created_at: number;
+}
+
+export const COLUMNS = sql`id, tenant, queue, lane, name, attempt, failures, crashes, snoozes, fallbacks, max_attempts, timeout_ms, options, payload, started_at, deadline_at, created_at`;
+
+/** Locks the ids of the oldest of one place that may run, past what other workers are claiming. */
+export function oldest(dialect: Dialect, place: Backlog, most: number): Sql {
+  return sql`SELECT id FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now}) ORDER BY id LIMIT ${most}${dialect.lockFree}`;
+}
+
+/** Locks those of the ids that may run. */
+export function claimable({ now, byPrimary, lock }: Dialect, ids: readonly Buffer[]): Sql {
+  return sql`SELECT id FROM tasks${byPrimary} WHERE id IN (${list(ids)}) AND state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now}) ORDER BY id${lock}`;
+}
+
+/** Makes those of the ids that may run the worker's. */
+export function take({ now, byPrimary }: Dialect, worker: Buffer, ids: readonly Buffer[]): Sql {
+  return sql`UPDATE tasks${byPrimary} SET state = 'running', phase = 'live', worker_id = ${worker}, attempt = attempt + 1, started_at = ${now}, updated_at = ${now} WHERE id IN (${list(ids)}) AND state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now})`;
+}
+
+/** Those of the ids that are the worker's. */
+export function mine({ byPrimary }: Dialect, worker: Buffer, ids: readonly Buffer[]): Sql {
+  return sql`SELECT ${COLUMNS} FROM tasks${byPrimary} WHERE id IN (${list(ids)}) AND state = 'running' AND worker_id = ${worker}`;
+}
+
+export function claimedOf(outcome: Outcome | undefined): ClaimedTask[] {
+  return ((outcome?.rows ?? []) as unknown as ClaimedRow[]).map(taskOf);
+}
+
+export function taskOf(row: ClaimedRow): ClaimedTask {
+  return {
+    id: idText(row.id),
+    bytes: row.id,
+    tenant: row.tenant,
+    queue: row.queue,
+    lane: laneAt(row.lane),
+    name: row.name,
+    attempt: row.attempt,
+    failures: row.failures,
+    crashes: row.crashes,
+    snoozes: row.snoozes,
+    fallbacks: row.fallbacks,
+    maxAttempts: row.max_attempts,
+    timeoutMs: row.timeout_ms,
+    retry: parseOptions(row.options).retry ?? null,
+    payload: row.payload,
+    startedAt: row.started_at,
+    deadlineAt: row.deadline_at,
+    createdAt: row.created_at,
+  };
+}
