@@ -69,6 +69,18 @@ CREATE TABLE `idempotency_keys` (
   KEY `ix_idempotency_keys_created` (`created_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
+CREATE TABLE `limits` (
+  `tenant` varchar(64) NOT NULL,
+  `queue` varchar(64) NOT NULL,
+  `name` varchar(32) NOT NULL,
+  `value` bigint NOT NULL,
+  `set_at` bigint NOT NULL,
+  `set_by` varchar(255) NOT NULL,
+  `reason` varchar(500) NOT NULL,
+  PRIMARY KEY (`tenant`,`queue`,`name`),
+  CONSTRAINT `ck_limits_value` CHECK ((`value` >= 0))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `migrations` (
   `id` int NOT NULL AUTO_INCREMENT,
   `timestamp` bigint NOT NULL,
@@ -176,6 +188,18 @@ CREATE TABLE `tasks` (
   CONSTRAINT `ck_tasks_worker` CHECK (((`worker_id` <> 0x00000000000000000000000000000000) = (`state` = 'running')))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
+CREATE TABLE `tenant_usage` (
+  `tenant` varchar(64) NOT NULL,
+  `queue` varchar(64) NOT NULL,
+  `over_limit` tinyint NOT NULL DEFAULT '0',
+  `tasks` bigint NOT NULL DEFAULT '0',
+  `payload_bytes` bigint NOT NULL DEFAULT '0',
+  `counted_at` bigint NOT NULL DEFAULT '0',
+  PRIMARY KEY (`tenant`,`queue`),
+  KEY `ix_tenant_usage_counted` (`queue`,`counted_at`),
+  CONSTRAINT `ck_tenant_usage_over` CHECK ((`over_limit` = 0))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `timers` (
   `task_id` binary(16) NOT NULL,
   `kind` enum('run','expire','deadline','unhandled') NOT NULL,
@@ -183,6 +207,15 @@ CREATE TABLE `timers` (
   PRIMARY KEY (`task_id`,`kind`),
   KEY `ix_timers_due` (`kind`,`due_at`),
   CONSTRAINT `ck_timers_kind` CHECK ((`kind` in ('run','expire','deadline','unhandled')))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `usage_returns` (
+  `tenant` varchar(64) NOT NULL,
+  `id` binary(16) NOT NULL,
+  `queue` varchar(64) NOT NULL,
+  `tasks` int NOT NULL,
+  `payload_bytes` bigint NOT NULL,
+  PRIMARY KEY (`tenant`,`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE `workers` (

@@ -204,6 +204,8 @@ CREATE TABLE "tenant_usage" (
   PRIMARY KEY ("tenant", "queue")
 ) STRICT;
 
+CREATE INDEX "ix_tenant_usage_counted" ON "tenant_usage" ("queue", "counted_at");
+
 CREATE TABLE "timers" (
   "task_id" blob NOT NULL,
   "kind" text NOT NULL,
@@ -220,7 +222,7 @@ CREATE TABLE "usage_returns" (
   "queue" text NOT NULL,
   "tasks" integer NOT NULL,
   "payload_bytes" integer NOT NULL,
-  PRIMARY KEY ("tenant", "id", "queue")
+  PRIMARY KEY ("tenant", "id")
 ) STRICT;
 
 CREATE TABLE "workers" (
