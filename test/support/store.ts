@@ -72,6 +72,8 @@ export const RETENTION = {
 };
 /** A retention under which even what ended in this millisecond is old enough. */
 export const NO_RETENTION_MS = -HOUR_MS;
+/** A count is good for so long: whoever has just counted is not counted again at once. */
+const RECOUNT_MS = 60_000;
 
 const TABLES = [
   'tasks',
@@ -199,6 +201,7 @@ export async function openStore(backend: Backend) {
   const settler = settlerOf();
   const workers = new Workers(database);
   const raw = opened.database;
+  const recounter = new UsageRecounter(raw, RECOUNT_MS);
 
   async function row(id: string): Promise<Row & Record<'state' | 'phase' | 'reason' | 'ended', string> & Record<string, unknown>> {
     const [found] = await raw.query(sql`SELECT * FROM tasks WHERE id = ${bytesOf(id)}`);
@@ -243,7 +246,18 @@ export async function openStore(backend: Backend) {
     quotas,
     usage: new TenantUsage(database),
     /** For a test that has changed rows by hand: the usage is right again. */
-    recount: () => takeAll(() => new UsageRecounter(opened.database, NO_RETENTION_MS).step()),
+    async recount(): Promise<void> {
+      await this.nameQueues();
+      await raw.execute(sql`UPDATE tenant_usage SET counted_at = 0`);
+      await takeAll(() => recounter.step());
+    },
+
+    /** Submitters name a queue once; it was forgotten with the test before. The recount looks for tasks by the names. */
+    async nameQueues(): Promise<void> {
+      await raw.execute(
+        sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) SELECT DISTINCT tenant, queue, 0, '', 1 FROM tasks WHERE NOT EXISTS (SELECT 1 FROM queues WHERE queues.tenant = tasks.tenant AND queues.name = tasks.queue)`,
+      );
+    },
     bulk: new BulkOperations(database, ids, BULK_RUNNING_MAX),
     bulkRunnerOf: () => new BulkRunner(database, ringer, quotas),
     reconciler: new TaskReconciler(database, doorbell, RECONCILE_GRACE_MS),
@@ -347,7 +361,7 @@ export async function openStore(backend: Backend) {
       for (const table of TABLES) await raw.execute({ text: `DELETE FROM ${table}`, values: [] });
       // Kept, because submitters know whom they have made a row for; what is in no use is zero.
       await raw.execute(sql`DELETE FROM tenant_usage WHERE queue <> ''`);
-      await raw.execute(sql`UPDATE tenant_usage SET tasks = 0, payload_bytes = 0, counted_at = 0`);
+      await raw.execute(sql`UPDATE tenant_usage SET tasks = 0, payload_bytes = 0, counted_at = ${raw.dialect.now}`);
       await book.refresh();
       database.reset();
       doorbell.reset();

@@ -1,6 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { NotFound, Unavailable } from '@app/errors';
-import { CommitUnknown, DatabaseError, describe as explain, isDisconnect, isReadOnly, isTransient, LockTimeout } from './failures.js';
+import {
+  breaksCheck,
+  CommitUnknown,
+  DatabaseError,
+  describe as explain,
+  isDisconnect,
+  isReadOnly,
+  isTransient,
+  LockTimeout,
+} from './failures.js';
 
 const failure = (fields: object, message = `secret of SELECT * FROM tasks`): Error => Object.assign(new Error(message), fields);
 
@@ -122,5 +131,18 @@ describe('a described failure', () => {
     expect(new CommitUnknown(null)).toBeInstanceOf(Unavailable);
     // Most calls take no key: the advice is for both.
     expect(new CommitUnknown(null).message).toMatch(/with an Idempotency-Key.*without one/i);
+  });
+});
+
+describe('a broken CHECK constraint', () => {
+  it.each([
+    ['MySQL', { errno: 3819 }, "Check constraint 'ck_a_b' is violated."],
+    ['MariaDB', { errno: 4025 }, 'CONSTRAINT `ck_a_b` failed for `db`.`a`'],
+    ['SQLite', { errcode: 275 }, 'CHECK constraint failed: ck_a_b'],
+  ])('is known by its name, as %s tells it', (_engine, fields, message) => {
+    const error = explain(failure(fields, message));
+    expect([breaksCheck(error, 'ck_a_b'), breaksCheck(error, 'ck_other')]).toEqual([true, false]);
+    expect(breaksCheck(explain(failure({ errno: 1062 }, 'Duplicate entry ck_a_b')), 'ck_a_b')).toBe(false);
+    expect(breaksCheck(new Error(message), 'ck_a_b')).toBe(false);
   });
 });

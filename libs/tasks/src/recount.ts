@@ -78,7 +78,10 @@ export class UsageRecounter {
         sql`SELECT tenant FROM tenant_usage${by('ix_tenant_usage_counted')} WHERE queue = '' AND counted_at <= ${now} - ${this.everyMs} ORDER BY counted_at LIMIT 1${lockFree}`,
       );
       if (due === undefined) return null;
-      await transaction.execute(sql`UPDATE tenant_usage SET counted_at = ${now} WHERE tenant = ${due.tenant} AND queue = ''`);
+      // Never the same twice, also within a millisecond: it is what a turn is known by.
+      await transaction.execute(
+        sql`UPDATE tenant_usage SET counted_at = CASE WHEN counted_at < ${now} THEN ${now} ELSE counted_at + 1 END WHERE tenant = ${due.tenant} AND queue = ''`,
+      );
       const [turn] = await transaction.query<Turn>(
         sql`SELECT tenant, counted_at FROM tenant_usage WHERE tenant = ${due.tenant} AND queue = ''`,
       );

@@ -233,6 +233,7 @@ CREATE TABLE `tenant_usage` (
   `payload_bytes` bigint NOT NULL DEFAULT '0',
   `counted_at` bigint NOT NULL DEFAULT '0',
   PRIMARY KEY (`tenant`,`queue`),
+  KEY `ix_tenant_usage_counted` (`queue`,`counted_at`),
   CONSTRAINT `ck_tenant_usage_over` CHECK ((`over_limit` = 0))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
@@ -269,6 +270,7 @@ CREATE TABLE `usage_returns` (
   `tasks` int NOT NULL,
   `payload_bytes` bigint NOT NULL,
   PRIMARY KEY (`tenant`,`id`,`queue`)
+  PRIMARY KEY (`tenant`,`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE `workers` (

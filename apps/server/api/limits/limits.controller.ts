@@ -39,7 +39,7 @@ export class LimitsController {
   @ApiResponse({ status: 200, type: TenantLimitsResponse })
   async of(@Param('tenant', TenantName) tenant: string): Promise<TenantLimitsResponse> {
     const [usage, set] = await Promise.all([this.usage.of(tenant), this.setter.rowsOf(tenant)]);
-    return { ...showLimits(tenant, this.book, usage), set: set.map(showSetLimit) };
+    return Object.assign(showLimits(tenant, this.book, usage), { set: set.map(showSetLimit) });
   }
 
   @Put(':tenant')

@@ -11,7 +11,7 @@ import { MalformedRequest, TaskRunnerError } from '@app/errors';
 import { TaskSubmitter, type NewTask, type Submitted } from '@app/tasks';
 import { ProblemReporter } from '../problem/problem-reporter.js';
 import { ProblemResponse } from '../problem/problem.response.js';
-import type { Problem } from '../problem/problem.js';
+import { retryAfterSeconds, type Problem } from '../problem/problem.js';
 import { assertAcceptable, bindBody } from '../request/bind-body.js';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
 import { QueryReader } from '../request/query-reader.js';
@@ -32,6 +32,12 @@ export class BatchItemResponse {
 
   @ApiPropertyOptional({ type: ProblemResponse })
   problem?: Problem;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    description: 'What `Retry-After` says to a single submission, in seconds, where repeating may help.',
+  })
+  retryAfter?: number;
 }
 
 @ApiSchema({ name: 'BatchResult' })
@@ -111,6 +117,7 @@ export class BatchController {
 
   private refused(error: unknown, response: Response): BatchItemResponse {
     const problem = this.problems.report(error, requestIdOf(response));
-    return { status: problem.status, problem };
+    const retryAfter = retryAfterSeconds(error, problem.status);
+    return { status: problem.status, problem, ...(retryAfter !== null && { retryAfter }) };
   }
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Unavailable } from '@app/errors';
+import { QuotaExceeded, Unavailable } from '@app/errors';
 import { startFront, type Front } from '../../../../test/support/front.js';
 
 let front: Front;
@@ -98,6 +98,21 @@ describe('submitting a batch', () => {
     const response = await front.post('/api/tasks/batch', { tasks: [{ name: 'a' }, { name: 'b' }] });
     expect(response.status).toBe(503);
     expect(response.headers.get('retry-after')).toBe('2');
+  });
+
+  it('says of each task that finds no room when to come again', async () => {
+    front.tasks.failure = new QuotaExceeded('tasks.queued', 5, 'tasks of this tenant that have not ended');
+    const answered = await items(await front.post('/api/tasks/batch', { tasks: [{ name: 'a' }, {}] }));
+    expect(answered).toEqual([
+      {
+        status: 429,
+        retryAfter: 5,
+        problem: expect.objectContaining({ code: 'quota-exceeded', detail: expect.stringContaining('tasks.queued') }),
+      },
+      { status: 422, problem: expect.objectContaining({ code: 'validation-failed' }) },
+    ]);
+    const single = await front.post('/api/tasks', { name: 'a' });
+    expect([single.status, single.headers.get('retry-after')]).toEqual([429, '5']);
   });
 
   it('shows nothing of an unexpected failure in a task of its own', async () => {
