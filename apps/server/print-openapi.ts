@@ -23,12 +23,16 @@ import {
 import { API_CONTROLLERS } from './api/api.module.js';
 import { buildOpenApiDocument } from './api/openapi/build-document.js';
 import { ProblemReporter } from './api/problem/problem-reporter.js';
+import { PayloadRules } from './api/tasks/payload-rules.js';
+import { Planner } from './api/tasks/planner.js';
 
 const CALLED = [
   AuditLog,
   BulkOperations,
   Config,
   DeadLetters,
+  PayloadRules,
+  Planner,
   ProblemReporter,
   Queues,
   TaskCanceller,

@@ -13,6 +13,8 @@ import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemReporter } from './problem/problem-reporter.js';
 import { QueuesController } from './queues/queues.controller.js';
 import { BatchController } from './tasks/batch.controller.js';
+import { PayloadRules } from './tasks/payload-rules.js';
+import { Planner } from './tasks/planner.js';
 import { SubmitController } from './tasks/submit.controller.js';
 import { TasksController } from './tasks/tasks.controller.js';
 import { TimelineController } from './tasks/timeline.controller.js';
@@ -34,6 +36,6 @@ export const API_CONTROLLERS = [
 @Module({
   imports: [AuthModule],
   controllers: API_CONTROLLERS,
-  providers: [AllowedMethods, ProblemReporter, { provide: APP_FILTER, useClass: ProblemFilter }],
+  providers: [AllowedMethods, ProblemReporter, PayloadRules, Planner, { provide: APP_FILTER, useClass: ProblemFilter }],
 })
 export class ApiModule {}

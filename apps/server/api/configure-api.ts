@@ -11,6 +11,7 @@ import { assertEveryRouteIsGuarded } from '@app/auth';
 import { Clock } from '@app/lifecycle';
 import { Logger } from '@app/telemetry';
 import { buildOpenApiDocument } from './openapi/build-document.js';
+import { acceptsJson } from './request/accepts-json.js';
 import { accessLog } from './request/access-log.js';
 import { requestId } from './request/request-id.js';
 
@@ -36,7 +37,7 @@ export function configureApi(app: NestExpressApplication): void {
   app.use(requestId);
   app.use(accessLog(app.get(Logger, { strict: false }), app.get(Clock, { strict: false })));
   app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY_POLICY }));
-  app.use('/api', neverStored);
+  app.use('/api', neverStored, acceptsJson);
   SwaggerModule.setup('docs', app, () => buildOpenApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],

@@ -3,6 +3,7 @@
  * the one exception is named here.
  */
 import { CONNECTION_SETTINGS } from './table-connections.js';
+import { INPUT_SETTINGS } from './table-input.js';
 import { PROCESS_SETTINGS } from './table-process.js';
 import { SCHEDULER_SETTINGS } from './table-scheduler.js';
 import { TASK_SETTINGS } from './table-tasks.js';
@@ -16,6 +17,7 @@ export const SETTINGS = {
   ...WORKER_SETTINGS,
   ...SCHEDULER_SETTINGS,
   ...TASK_SETTINGS,
+  ...INPUT_SETTINGS,
 } as const;
 
 /** One variable may hold several addresses, so its field is a list and named like one. */

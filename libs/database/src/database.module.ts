@@ -25,6 +25,7 @@ export function databaseOptions(config: Config, entities: readonly EntityFactory
     lockTimeoutMs: config.databaseLockTimeoutMs,
     idleTransactionTimeoutMs: config.databaseIdleTransactionTimeoutMs,
     tls: config.databaseTls,
+    largestValueBytes: Math.max(config.payloadMaxBytes, config.resultMaxBytes, config.checkpointMaxBytes),
     bootTimeoutMs: config.databaseBootTimeoutMs,
     onWaiting: (err) => {
       logger.warn({ err }, 'The database does not answer yet; trying again.');

@@ -16,6 +16,7 @@ export { HistoryPruner, type Retention } from './prune.js';
 export { EVERY_TENANT, Queues, type Pause } from './queues.js';
 export { heartbeatLatency, TaskReader } from './read.js';
 export { TaskReconciler } from './reconcile.js';
+export { TaskRehearser, type Rehearsed } from './rehearse.js';
 export { TaskResources, type RegisteredResource } from './resources.js';
 export { TaskRetrier, type RetryChange } from './retry.js';
 export { Ringer } from './ring.js';

@@ -21,6 +21,7 @@ import { HistoryPruner } from './prune.js';
 import { Queues } from './queues.js';
 import { TaskReader } from './read.js';
 import { TaskReconciler } from './reconcile.js';
+import { TaskRehearser } from './rehearse.js';
 import { TaskResources } from './resources.js';
 import { TaskRetrier } from './retry.js';
 import { Ringer } from './ring.js';
@@ -58,6 +59,11 @@ function providers(): Provider[] {
       inject: [Database, Ringer, TaskReader, RowIds, { token: RunnableNames, optional: true }],
       useFactory: (database: Database, ringer: Ringer, reader: TaskReader, ids: RowIds, names?: RunnableNames) =>
         new TaskSubmitter(database, ringer, reader, ids, names ?? null),
+    },
+    {
+      provide: TaskRehearser,
+      inject: [Database, { token: RunnableNames, optional: true }],
+      useFactory: (database: Database, names?: RunnableNames) => new TaskRehearser(database, names ?? null),
     },
     { provide: TaskTimeline, inject: [Database], useFactory: (database: Database) => new TaskTimeline(database) },
     { provide: TaskReader, inject: [Database], useFactory: (database: Database) => new TaskReader(database) },

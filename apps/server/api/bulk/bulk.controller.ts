@@ -2,9 +2,9 @@
  * Starts, shows and aborts operations over many tasks. Starting one only writes it down; the scheduler role carries it out, and
  * tells here how far it is.
  */
-import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Res, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, Res, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { Caller, requireScopes, Scopes, type Principal } from '@app/auth';
 import { Config } from '@app/config';
 import { BulkOperations } from '@app/tasks';
@@ -47,11 +47,11 @@ export class BulkController {
   @ApiResponse({ status: 429, description: 'As many operations of this tenant are running as may.' })
   async start(
     @Body() body: unknown,
-    @Headers('idempotency-key') key: string | undefined,
+    @Req() request: Request,
     @Caller() caller: Principal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<BulkResponse> {
-    const wanted = readNewBulk(body, readIdempotencyKey(key), caller, this.config.bulkRatePerSecond);
+    const wanted = readNewBulk(body, readIdempotencyKey(request), caller, this.config.bulkRatePerSecond);
     if (wanted.action === 'cancel') {
       requireScopes(caller, ['tasks:cancel']);
     }

@@ -38,6 +38,7 @@ const TITLES: Readonly<Record<number, string>> = {
   403: 'Not allowed',
   404: 'Not found',
   405: 'Method not allowed',
+  406: 'Not acceptable answer',
   408: 'Request timeout',
   409: 'Conflict',
   413: 'Too large',
@@ -53,6 +54,7 @@ const HTTP_ERRORS: Readonly<Record<number, { code: string; detail: string }>> = 
   400: { code: 'bad-request', detail: 'The request cannot be read. Check its address and headers.' },
   404: { code: 'not-found', detail: 'No such route.' },
   405: { code: 'method-not-allowed', detail: 'This address does not take this method. See the Allow header.' },
+  406: { code: 'not-acceptable', detail: 'This api answers in JSON. Send Accept: application/json, or none.' },
   408: { code: 'request-timeout', detail: 'The body did not arrive in time. Send it again, faster.' },
   503: { code: 'dependency-unavailable', detail: 'Not available at the moment. Repeat the request shortly.' },
 };

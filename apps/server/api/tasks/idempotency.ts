@@ -4,6 +4,7 @@
  * do not make another request.
  */
 import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { MalformedRequest } from '@app/errors';
 import type { IdempotencyClaim } from '@app/tasks';
 
@@ -15,17 +16,22 @@ export function isIdempotencyKey(value: unknown): value is string {
 }
 
 /**
- * The `Idempotency-Key` header, or null where there is none.
+ * The `Idempotency-Key` header, or null where there is none. Sent twice it is no key: Node would join the two to one that nobody chose.
  * @throws MalformedRequest `idempotency-key-invalid`
  */
-export function readIdempotencyKey(header: string | string[] | undefined): string | null {
+export function readIdempotencyKey({ headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>): string | null {
+  const [header, another] = headersDistinct['idempotency-key'] ?? [];
   if (header === undefined) {
     return null;
   }
-  if (!isIdempotencyKey(header)) {
-    throw new MalformedRequest('idempotency-key-invalid', 'Idempotency-Key must be 1 to 255 printable ASCII characters, not only spaces.', {
-      fields: [{ pointer: 'Idempotency-Key', code: 'idempotency-key-invalid', message: 'not acceptable' }],
-    });
+  if (another !== undefined || !isIdempotencyKey(header)) {
+    throw new MalformedRequest(
+      'idempotency-key-invalid',
+      'Idempotency-Key must be sent once, with 1 to 255 printable ASCII characters, not only spaces.',
+      {
+        fields: [{ pointer: 'Idempotency-Key', code: 'idempotency-key-invalid', message: 'not acceptable' }],
+      },
+    );
   }
   return header.trim();
 }

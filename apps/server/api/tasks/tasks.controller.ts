@@ -2,13 +2,13 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Scopes, type Principal } from '@app/auth';
-import { Config } from '@app/config';
 import { FAILURE_REASONS, TASK_STATES, TaskCanceller, TaskDiscarder, TaskReader, TaskRetrier } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
 import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { writeCursor } from './cursor.js';
 import { LIST_PARAMETERS, PAGE_DEFAULT, readListQuery } from './list-query.js';
 import { readReason, readRetry, ReasonBody, RetryTaskBody } from './operate.body.js';
+import { PayloadRules } from './payload-rules.js';
 import { showAttempt, showTask } from './show-task.js';
 import { TaskId } from './task-id.js';
 import { AttemptListResponse, TaskPageResponse, TaskResponse } from './task.response.js';
@@ -25,7 +25,7 @@ export class TasksController {
     @Inject(TaskCanceller) private readonly canceller: TaskCanceller,
     @Inject(TaskRetrier) private readonly retrier: TaskRetrier,
     @Inject(TaskDiscarder) private readonly discarder: TaskDiscarder,
-    @Inject(Config) private readonly config: Config,
+    @Inject(PayloadRules) private readonly payloads: PayloadRules,
   ) {}
 
   @Get()
@@ -97,7 +97,12 @@ export class TasksController {
   @ApiResponse({ status: 200, type: TaskResponse })
   @ApiResponse(INVALID_STATE)
   async retry(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() { tenant, subject }: Principal): Promise<TaskResponse> {
-    return showTask(await this.retrier.retry(tenant, id, subject, readRetry(body, this.config)));
+    const change = readRetry(body, this.payloads);
+    if (change.payload !== undefined) {
+      const { name } = await this.reader.get(tenant, id);
+      this.payloads.assertFits(name, JSON.parse(change.payload) as unknown);
+    }
+    return showTask(await this.retrier.retry(tenant, id, subject, change));
   }
 
   @Post(':id/discard')
