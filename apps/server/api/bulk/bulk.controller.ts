@@ -11,7 +11,7 @@ import { BulkOperations } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
 import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { writeCursor } from '../tasks/cursor.js';
-import { readIdempotencyKey } from '../tasks/idempotency.js';
+import { KEY_HEADER, readIdempotencyKey } from '../tasks/idempotency.js';
 import { PAGE_DEFAULT, readPage } from '../tasks/list-query.js';
 import { ReasonBody, readReason } from '../tasks/operate.body.js';
 import { TaskId } from '../tasks/task-id.js';
@@ -41,7 +41,7 @@ export class BulkController {
       'A `retry` takes dead letters unless the filter names another state.',
   })
   @ApiBody({ type: NewBulkBody })
-  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'Makes repeating safe: the same key and body start one operation.' })
+  @ApiHeader({ ...KEY_HEADER, description: 'Makes repeating safe: the same key and body start one operation.' })
   @ApiResponse({ status: 202, type: BulkResponse, description: 'Started. `Location` is its address.' })
   @ApiResponse({ status: 200, type: BulkResponse, description: 'Replayed (`Idempotency-Replayed: true`).' })
   @ApiResponse({ status: 429, description: 'As many operations of this tenant are running as may.' })

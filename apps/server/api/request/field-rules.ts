@@ -102,12 +102,15 @@ export function InstantField(options: FieldOptions): PropertyDecorator {
   );
 }
 
+/** A name in words of the document, for parameters of a path or query as well. */
+export const nameSchema = (maxLength: number) => ({ type: 'string', minLength: 1, maxLength, pattern: '^[A-Za-z0-9._:-]+$' }) as const;
+
 /** 1 to `maxLength` of `[A-Za-z0-9._:-]`. */
 export function NameField(options: FieldOptions & { readonly maxLength: number }): PropertyDecorator {
   const { maxLength } = options;
   return field(
     options,
-    { type: 'string', minLength: 1, maxLength, pattern: '^[A-Za-z0-9._:-]+$' },
+    nameSchema(maxLength),
     rule('reserved-name', (value) => !isReservedName(value), 'is a reserved word; choose another name'),
     rule('invalid-name', (value) => isName(value, maxLength), `must be a text of 1 to ${maxLength} of A-Z a-z 0-9 . _ : -`),
   );

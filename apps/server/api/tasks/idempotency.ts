@@ -11,6 +11,13 @@ import type { IdempotencyClaim } from '@app/tasks';
 const KEY_MAX_LENGTH = 255;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
+/** The header in words of the document. */
+export const KEY_HEADER = {
+  name: 'Idempotency-Key',
+  required: false,
+  schema: { type: 'string', minLength: 1, maxLength: KEY_MAX_LENGTH, pattern: '^[\\x20-\\x7e]+$' },
+} as const;
+
 export function isIdempotencyKey(value: unknown): value is string {
   return typeof value === 'string' && value.length <= KEY_MAX_LENGTH && PRINTABLE.test(value) && value.trim() !== '';
 }

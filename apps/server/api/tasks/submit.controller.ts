@@ -6,7 +6,7 @@ import { Caller, Scopes, type Principal } from '@app/auth';
 import { TaskReader, TaskSubmitter, TaskWaiter, type TaskView } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
 import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
-import { readIdempotencyKey } from './idempotency.js';
+import { KEY_HEADER, readIdempotencyKey } from './idempotency.js';
 import { NewTaskBody } from './new-task.body.js';
 import { readWait } from './prefer.js';
 import { PayloadRules } from './payload-rules.js';
@@ -35,8 +35,7 @@ export class SubmitController {
   @ApiOperation({ summary: 'Submit a task' })
   @ApiBody({ type: NewTaskBody })
   @ApiHeader({
-    name: 'Idempotency-Key',
-    required: false,
+    ...KEY_HEADER,
     description: 'Makes repeating safe: the same key and body answer with the first task.',
   })
   @ApiHeader({

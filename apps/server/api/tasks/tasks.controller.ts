@@ -2,8 +2,9 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Scopes, type Principal } from '@app/auth';
-import { FAILURE_REASONS, TASK_STATES, TaskCanceller, TaskDiscarder, TaskReader, TaskRetrier } from '@app/tasks';
+import { FAILURE_REASONS, TASK_LIMITS, TASK_STATES, TaskCanceller, TaskDiscarder, TaskReader, TaskRetrier } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
+import { nameSchema } from '../request/field-rules.js';
 import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { writeCursor } from './cursor.js';
 import { LIST_PARAMETERS, PAGE_DEFAULT, readListQuery } from './list-query.js';
@@ -35,9 +36,9 @@ export class TasksController {
   @ApiQuery({ name: 'state', required: false, enum: TASK_STATES })
   @ApiQuery({ name: 'reason', required: false, enum: FAILURE_REASONS, description: 'Why it failed; leaves out what has not.' })
   @ApiQuery({ name: 'discarded', required: false, type: Boolean, description: '`true`: only discarded tasks; `false`: all others.' })
-  @ApiQuery({ name: 'name', required: false, type: String })
-  @ApiQuery({ name: 'queue', required: false, type: String })
-  @ApiQuery({ name: 'tag', required: false, type: String })
+  @ApiQuery({ name: 'name', required: false, schema: nameSchema(TASK_LIMITS.nameLength) })
+  @ApiQuery({ name: 'queue', required: false, schema: nameSchema(TASK_LIMITS.queueLength) })
+  @ApiQuery({ name: 'tag', required: false, schema: nameSchema(TASK_LIMITS.tagLength) })
   @ApiQuery({ name: 'createdAfter', required: false, schema: { type: 'string', format: 'date-time' }, description: 'Inclusive.' })
   @ApiQuery({ name: 'createdBefore', required: false, schema: { type: 'string', format: 'date-time' }, description: 'Exclusive.' })
   @ApiQuery({ name: 'limit', required: false, schema: { type: 'integer', minimum: 1, maximum: 200, default: PAGE_DEFAULT } })
