@@ -65,7 +65,7 @@ export async function startApiOnStore(backend: Backend, environment: Environment
     /** How many rows each table has. */
     async rows(): Promise<Record<string, number>> {
       const tables = await database.entities((manager) =>
-        Promise.resolve(manager.connection.entityMetadatas.map(({ tableName }) => tableName)),
+        Promise.resolve(manager.dataSource.entityMetadatas.map(({ tableName }) => tableName)),
       );
       const counts = await Promise.all(
         tables.map(async (table) => [

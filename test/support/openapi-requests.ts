@@ -35,7 +35,7 @@ export function requestsOf(document: OpenApi, operation: Operation, known: reado
       const parameters = [...Object.entries(query), ...(more === null ? [] : [more])].flatMap(([name, text]) =>
         text === null ? [] : [[name, String(text)]],
       );
-      const search = parameters.map((pair) => pair.map((part) => encodeURIComponent(wellFormed(part!))).join('=')).join('&');
+      const search = parameters.map((pair) => pair.map((part) => encodeURIComponent(wellFormed(part))).join('=')).join('&');
       const given = Object.entries(headers).flatMap(([name, text]) => (text === null ? [] : [[name, inHeader(String(text))] as const]));
       return {
         method: operation.method,
@@ -93,8 +93,9 @@ const cut = (text: string, at: number): string => text.slice(0, at % (text.lengt
 /** One member, at any depth, taken away, given another value, or given a neighbour. */
 function bent([value, at, how, name, other]: [unknown, number, number, string, unknown]): unknown {
   if (Array.isArray(value) && value.length > 0) {
-    const index = at % value.length;
-    return value.map((item, place) => (place === index ? bent([item, Math.floor(at / value.length), how, name, other]) : item));
+    const items: readonly unknown[] = value;
+    const index = at % items.length;
+    return items.map((item, place) => (place === index ? bent([item, Math.floor(at / items.length), how, name, other]) : item));
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return other;
   const entries = Object.entries(value);
