@@ -17,6 +17,10 @@ export default defineConfig(
       'no-console': 'error',
       'prefer-const': 'error',
       'object-shorthand': 'error',
+      // Nothing that comes from outside is ever run as code.
+      'no-eval': 'error',
+      'no-new-func': 'error',
+      'no-restricted-imports': ['error', 'vm', 'node:vm'],
       // An import that only a decorated constructor names must stay a value, or Nest cannot inject it; the rule knows that from
       // `emitDecoratorMetadata`. Separate type imports keep the rest out of the running program.
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports', disallowTypeAnnotations: true }],
