@@ -297,6 +297,7 @@ function queries(): BadInput[] {
     get('/api/tasks', 'state=queued&state=failed', '400 invalid-query'),
     get('/api/tasks', 'discarded=1', '400 invalid-query'),
     ...['', 'a'.repeat(65), 'a%0A', '%00'].map((action) => get('/api/audit', `action=${action}`, '400 invalid-query')),
+    ...['%ff', '%zz', 'a%c3', '%ed%a0%80'].map((actor) => get('/api/audit', `actor=${actor}`, '400 invalid-query')),
     ...['/api/queues', '/api/workers', '/api/dead-letters/summary', `/api/tasks/${NOBODY}`].map((path) =>
       get(path, 'canary=1', '400 unknown-parameter'),
     ),
