@@ -20,6 +20,10 @@ export default defineConfig(
       'preserve-caught-error': 'error',
       'prefer-const': 'error',
       'object-shorthand': 'error',
+      // Nothing that comes from outside is ever run as code.
+      'no-eval': 'error',
+      'no-new-func': 'error',
+      'no-restricted-imports': ['error', 'vm', 'node:vm'],
       // An import that only a decorated constructor names must stay a value, or Nest cannot inject it; the rule knows that from
       // `emitDecoratorMetadata`. Separate type imports keep the rest out of the running program.
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports', disallowTypeAnnotations: true }],
@@ -55,6 +59,8 @@ export default defineConfig(
       '@typescript-eslint/explicit-module-boundary-types': 'off',
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/no-extraneous-class': 'off',
+      // Scripts inside documents are looked at, not run.
+      'no-restricted-imports': 'off',
       // Tests throw strange things on purpose.
       '@typescript-eslint/only-throw-error': 'off',
     },

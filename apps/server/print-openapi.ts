@@ -26,6 +26,8 @@ import {
 import { API_CONTROLLERS } from './api/api.module.js';
 import { buildOpenApiDocument } from './api/openapi/build-document.js';
 import { ProblemReporter } from './api/problem/problem-reporter.js';
+import { PayloadRules } from './api/tasks/payload-rules.js';
+import { Planner } from './api/tasks/planner.js';
 
 const CALLED = [
   ApiKeys,
@@ -39,6 +41,8 @@ const CALLED = [
   KeyRotator,
   LimitBook,
   LimitSetter,
+  PayloadRules,
+  Planner,
   ProblemReporter,
   Queues,
   Revocations,

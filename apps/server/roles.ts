@@ -24,16 +24,24 @@ const worker = async (config: Config): Promise<Part> => ({
   modules: [(await import('./worker/worker.module.js')).WorkerModule.for(config)],
 });
 
+/** What the api may know of handlers: those of this process, or, without a worker, what is written of them. */
+const ownHandlers = async (): Promise<Part> => ({
+  modules: [(await import('./known-handlers.module.js')).KnownHandlersModule.ofRegistry()],
+});
+const readHandlers = async (config: Config): Promise<Part> => ({
+  modules: [(await import('./known-handlers.module.js')).KnownHandlersModule.ofFolder(config)],
+});
+
 /** Everything in one process on one file: the registry is complete here, so a name that nobody runs is refused at the door. */
 const embedded = async (config: Config): Promise<Part> => ({
   modules: config.embedded ? [(await import('./worker/runnable.module.js')).RunnableModule] : [],
 });
 
 const ROLES: Readonly<Record<Role, readonly ((config: Config) => Promise<Part>)[]>> = {
-  api: [api],
+  api: [api, readHandlers],
   worker: [worker],
   scheduler: [scheduler],
-  all: [api, worker, scheduler, embedded],
+  all: [api, ownHandlers, worker, scheduler, embedded],
 };
 
 export async function partsOf(config: Config): Promise<Part[]> {

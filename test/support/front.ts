@@ -12,6 +12,7 @@ import { AuthModule, issueToken, KeyPepper, Revocations, RevocationStore, SCOPES
 import { Config, loadConfig, type Environment } from '@app/config';
 import { IdempotencyKeyReused, InvalidState, NotFound } from '@app/errors';
 import { Database } from '@app/database';
+import { KnownHandlers, type HandlerFacts } from '@app/handlers';
 import { Clock, Conditions, Loops, Shutdown } from '@app/lifecycle';
 import {
   AttemptLimits,
@@ -31,6 +32,7 @@ import {
   TaskCanceller,
   TaskDiscarder,
   TaskReader,
+  TaskRehearser,
   TaskRetrier,
   TaskSubmitter,
   TaskTimeline,
@@ -40,6 +42,7 @@ import {
   type NewBulk,
   type NewTask,
   type QueueView,
+  type Rehearsed,
   type RetryChange,
   type Submitted,
   type TaskFilter,
@@ -85,6 +88,8 @@ export class MemoryTasks {
   readonly limitChanges: LimitChange[] = [];
   private readonly keys = new Map<string, { id: string; fingerprint: string }>();
   failure: unknown = null;
+  /** What the process knows of handlers. */
+  readonly handlers = new Map<string, HandlerFacts>();
   /** What `wait` answers. */
   outcome: 'finished' | 'timeout' | 'hang' = 'timeout';
 
@@ -106,6 +111,15 @@ export class MemoryTasks {
       this.keys.set(`${task.tenant} ${key}`, { id: view.id, fingerprint });
     }
     return { task: view, replayed: false };
+  }
+
+  /** The rehearser port. */
+  async rehearse(tenant: string, tasks: readonly NewTask[]): Promise<Rehearsed[]> {
+    this.failIfTold();
+    return tasks.map(({ idempotency, delayMs, runAt, queue }) => {
+      const known = this.keys.get(`${tenant} ${idempotency?.keyHash.toString('hex')}`);
+      return { replayOf: known?.id ?? null, queuePaused: queue === 'paused', delayed: delayMs !== null || runAt !== null };
+    });
   }
 
   submitMany(tasks: readonly NewTask[]): Promise<PromiseSettledResult<Submitted>[]> {
@@ -307,15 +321,18 @@ function frontModule(values: ReadonlyMap<unknown, unknown>, tasks: MemoryTasks, 
   class FrontModule {}
   Module({})(FrontModule);
   Global()(FrontModule);
-  const ports = [TaskSubmitter, TaskReader, TaskCanceller, TaskRetrier, TaskDiscarder, TaskTimeline, TaskWaiter].map((provide) => ({
-    provide,
-    useValue: tasks,
-  }));
+  const ports = [TaskSubmitter, TaskReader, TaskRehearser, TaskCanceller, TaskRetrier, TaskDiscarder, TaskTimeline, TaskWaiter].map(
+    (provide) => ({
+      provide,
+      useValue: tasks,
+    }),
+  );
   const given = [...values].map(([provide, useValue]) => ({ provide: provide as Type, useValue }));
   const providers = [
     ...given,
     ...ports,
     ...keys.providers(),
+    { provide: KnownHandlers, useValue: { find: (name: string) => tasks.handlers.get(name) } },
     { provide: Queues, useValue: queuesOver(tasks) },
     { provide: BulkOperations, useValue: bulkOver(tasks) },
     { provide: DeadLetters, useValue: deadLetters },

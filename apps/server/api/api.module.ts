@@ -22,6 +22,8 @@ import { ProblemReporter } from './problem/problem-reporter.js';
 import { QueuesController } from './queues/queues.controller.js';
 import { RevocationsController } from './revocations/revocations.controller.js';
 import { BatchController } from './tasks/batch.controller.js';
+import { PayloadRules } from './tasks/payload-rules.js';
+import { Planner } from './tasks/planner.js';
 import { SubmitController } from './tasks/submit.controller.js';
 import { TasksController } from './tasks/tasks.controller.js';
 import { TimelineController } from './tasks/timeline.controller.js';
@@ -52,6 +54,8 @@ export const API_STORES = [KeysModule, RevocationsModule, RatesModule];
   providers: [
     AllowedMethods,
     ProblemReporter,
+    PayloadRules,
+    Planner,
     { provide: APP_FILTER, useClass: ProblemFilter },
     {
       provide: Overload,

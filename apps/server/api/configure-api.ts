@@ -14,6 +14,7 @@ import { AttemptLimits } from '@app/limits';
 import { Logger } from '@app/telemetry';
 import { buildOpenApiDocument } from './openapi/build-document.js';
 import { Overload } from './overload/overload.js';
+import { acceptsJson } from './request/accepts-json.js';
 import { accessLog } from './request/access-log.js';
 import { allowOrigins } from './request/cross-origin.js';
 import { anonymousLimit } from './request/anonymous-limit.js';
@@ -49,7 +50,7 @@ export function configureApi(app: NestExpressApplication): void {
   allowOrigins(app, config.corsOrigins);
   app.use(headerCount(config.httpMaxHeaders));
   app.use(anonymousLimit(app.get(AttemptLimits, { strict: false })));
-  app.use('/api', neverStored);
+  app.use('/api', neverStored, acceptsJson);
   if (showsDocuments(config)) serveDocuments(app);
 }
 

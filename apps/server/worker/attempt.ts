@@ -4,19 +4,19 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
-import type { HandlerDefinition } from '@app/handlers';
+import { effectiveRetry, type HandlerDefinition, type RetryDefaults } from '@app/handlers';
 import { Clock, failpoint } from '@app/lifecycle';
 import { TaskSettler, type ClaimedTask, type Verdict } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { makeContext } from './attempt-context.js';
-import { effectiveRetry, ownPolicy, type RetryDefaults } from './backoff.js';
+import { ownPolicy } from './backoff.js';
 import { classify, type Ending, type StopReason } from './classify.js';
 import { NOTHING_INHERITED, type Inheritance } from './desk.js';
 import { leaseKnown, type HandlerOrder, type Held } from './held.js';
 import type { IsolatedRun } from './isolates/isolated-run.js';
 import { Isolates } from './isolates/isolates.js';
 import { Desks } from './local-desk.js';
-import { Grace, runHandler } from './run-handler.js';
+import { Grace, refusalOf, runHandler } from './run-handler.js';
 
 /** How many outcomes that came too late are remembered, until their worker is told that it was lost. */
 const FENCED_MAX = 10_000;
@@ -94,9 +94,10 @@ export class Attempts {
       desk,
       inherited,
     });
-    if (handler.isolation !== undefined)
+    const refusal = refusalOf(handler, task);
+    if (handler.isolation !== undefined && refusal === null)
       isolated = this.isolates.begin(handler, held, { deadline: startedAt + timeoutMs, desk, inherited });
-    const work = isolated === null ? runHandler(handler, task, context) : isolated.ending;
+    const work = refusal !== null ? Promise.resolve(refusal) : isolated === null ? runHandler(handler, task, context) : isolated.ending;
     const ending = await Promise.race([work, grace.over]);
     failpoint('run.ended');
     clearTimeout(timer);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { effectiveRetry, retryDelay, type RetryDefaults } from './backoff.js';
+import { effectiveRetry, type RetryDefaults } from '@app/handlers';
+import { retryDelay } from './backoff.js';
 
 const defaults: RetryDefaults = { maxAttempts: 5, backoff: 'exponential', baseMs: 1_000, maxMs: 60_000, jitter: 0.2 };
 

@@ -3,9 +3,9 @@
  * meanwhile, ends as exactly one of: succeeded, retry at, failed, cancelled, snoozed, released. Where it would end as failed by
  * the handler's own doing, and the handler names a fallback, the fallback takes over instead.
  */
-import { describeFailure, serialiseResult, type HandlerDefinition } from '@app/handlers';
+import { describeFailure, serialiseResult, type HandlerDefinition, type RetryDefaults } from '@app/handlers';
 import type { ClaimedTask, TaskError, Verdict } from '@app/tasks';
-import { retryDelay, type RetryDefaults } from './backoff.js';
+import { retryDelay } from './backoff.js';
 
 /** With the sentence before it, a message may have 2,000 characters. */
 const WORDS_MAX = 1_800;

@@ -1,12 +1,13 @@
 /**
  * Gathers the handlers of a process from their three sources: definitions handed in, modules of a folder, and providers
  * marked with `@TaskHandler`. The first two are registered while the module is made, the third when every provider has its
- * instance; so the registry is complete from `onApplicationBootstrap` on, and a name taken twice, or a fallback that leads nowhere,
- * ends the boot.
+ * instance; so the registry is complete from `onApplicationBootstrap` on, and a name taken twice, a fallback that leads nowhere, or a
+ * schema that cannot be used ends the boot.
  */
 import { Inject, Injectable, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
-import { HandlerRegistry, loadHandlersFrom, type HandlerDefinition } from '@app/handlers';
+import { HandlerRegistry, InvalidHandler, loadHandlersFrom, type HandlerDefinition } from '@app/handlers';
+import { InvalidSchema, PayloadSchema } from '@app/payloads';
 import { discoverHandlers } from './discover-handlers.js';
 
 export interface HandlersOptions {
@@ -26,6 +27,7 @@ class HandlerDiscovery implements OnModuleInit {
   onModuleInit(): void {
     for (const { definition, origin } of discoverHandlers(this.discovery)) this.registry.register(definition, origin);
     this.registry.complete();
+    for (const name of this.registry.names()) compileSchema(this.registry, name);
   }
 }
 
@@ -40,6 +42,16 @@ export class HandlersModule {
       providers: [{ provide: HandlerRegistry, useFactory: () => fillRegistry(options) }, HandlerDiscovery],
       exports: [HandlerRegistry],
     };
+  }
+}
+
+/** So that a schema that cannot be used ends the boot, and no task pays for the first look at it. */
+function compileSchema(registry: HandlerRegistry, name: string): void {
+  const schema = registry.get(name)?.payloadSchema;
+  try {
+    if (schema !== undefined) PayloadSchema.of(schema);
+  } catch (error) {
+    throw error instanceof InvalidSchema ? new InvalidHandler(`"${name}"`, error.problems) : error;
   }
 }
 

@@ -1,8 +1,13 @@
 /** Calls a handler, and bounds how long it may take to stop. */
-import type { HandlerDefinition, TaskContext } from '@app/handlers';
+import { PermanentError, type HandlerDefinition, type TaskContext } from '@app/handlers';
 import { failpoint } from '@app/lifecycle';
+import { PayloadSchema } from '@app/payloads';
 import type { ClaimedTask } from '@app/tasks';
 import type { Ending } from './classify.js';
+
+/** How many problems of a payload the error of a task tells, and how many characters of each. */
+const PROBLEMS_TOLD = 5;
+const PROBLEM_LENGTH = 300;
 
 /** Whatever the handler does becomes an ending; this never rejects. */
 export function runHandler(handler: HandlerDefinition, task: ClaimedTask, context: TaskContext): Promise<Ending> {
@@ -16,6 +21,19 @@ export function runHandler(handler: HandlerDefinition, task: ClaimedTask, contex
       (value): Ending => ({ kind: 'returned', value }),
       (thrown: unknown): Ending => ({ kind: 'threw', thrown }),
     );
+}
+
+/**
+ * The end of an attempt whose payload its handler would not want to see, or null. The api may not have known the handler, and a task may
+ * be older than the schema. Running it again would find the same, so the task fails for good, or falls back.
+ */
+export function refusalOf(handler: HandlerDefinition, task: ClaimedTask): Ending | null {
+  if (handler.payloadSchema === undefined) return null;
+  const problems = PayloadSchema.of(handler.payloadSchema).problems(JSON.parse(task.payload) as unknown);
+  if (problems.length === 0) return null;
+  const told = problems.slice(0, PROBLEMS_TOLD).map(({ path, message }) => `/${path.join('/')} ${message}`.slice(0, PROBLEM_LENGTH));
+  const message = `The payload does not fit the schema of the handler: ${told.join('; ')}.`;
+  return { kind: 'threw', thrown: new PermanentError(message, { code: 'payload-invalid' }) };
 }
 
 /** The time a handler has after it was told to stop. Costs a timer only where one is told. */

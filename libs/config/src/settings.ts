@@ -7,6 +7,7 @@ import { OUTBOUND_SETTINGS } from './table-outbound.js';
 import { KEY_SETTINGS } from './table-keys.js';
 import { LIMIT_SETTINGS } from './table-limits.js';
 import { FAIRNESS_SETTINGS } from './table-fairness.js';
+import { INPUT_SETTINGS } from './table-input.js';
 import { PROCESS_SETTINGS } from './table-process.js';
 import { RATE_SETTINGS } from './table-rates.js';
 import { SCHEDULER_SETTINGS } from './table-scheduler.js';
@@ -30,6 +31,7 @@ export const SETTINGS = {
   ...OUTBOUND_SETTINGS,
   ...LIMIT_SETTINGS,
   ...RATE_SETTINGS,
+  ...INPUT_SETTINGS,
 } as const;
 
 /** One variable may hold several addresses, so its field is a list and named like one. */

@@ -4,7 +4,8 @@ import { choice, decimal, integer, type SettingRoles } from './setting.js';
 const KIB = 1_024;
 const MIB = 1_048_576;
 const DAY_MS = 86_400_000;
-const policyRoles: SettingRoles = ['worker'];
+/** The api tells them where a submission is only tried. */
+const policyRoles: SettingRoles = ['api', 'worker'];
 
 export const TASK_SETTINGS = {
   PAYLOAD_MAX_BYTES: integer({
@@ -90,7 +91,7 @@ export const TASK_SETTINGS = {
   }),
   RETRY_JITTER: decimal({ roles: policyRoles, fallback: 0.2, min: 0, max: 1, doc: 'Share of the pause that is random.' }),
   TASK_TIMEOUT_MS: integer({
-    roles: ['worker'],
+    roles: policyRoles,
     fallback: 300_000,
     min: 1,
     max: DAY_MS,

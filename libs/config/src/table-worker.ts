@@ -101,7 +101,7 @@ export const WORKER_SETTINGS = {
     fallback: null,
     pattern: /^[^\0]{1,4096}$/,
     accepts: 'the path of a folder',
-    doc: 'A folder of `.js` and `.mjs` modules with your own handlers; the api reads it only on an embedded start.',
+    doc: 'A folder of `.js` and `.mjs` modules with your own handlers; an api without a worker only reads what their payloads look like.',
   }),
   PROCESS_RUN_ALLOW: absolutePaths({
     roles,

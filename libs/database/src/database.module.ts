@@ -31,6 +31,7 @@ export function databaseOptions(config: Config, entities: readonly EntityFactory
     lockTimeoutMs: config.databaseLockTimeoutMs,
     idleTransactionTimeoutMs: config.databaseIdleTransactionTimeoutMs,
     tls: databaseTls(config),
+    largestValueBytes: Math.max(config.payloadMaxBytes, config.resultMaxBytes, config.checkpointMaxBytes),
     bootTimeoutMs: config.databaseBootTimeoutMs,
     unsafeCommits: config.databaseUnsafeCommits,
     onWaiting: (err) => {

@@ -13,6 +13,7 @@ import { describe, driverErrorOf, isDenied } from './failures.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { MysqlDatabase } from './mysql-database.js';
 import { createSessionPool, type SessionSettings } from './mysql-pool.js';
+import { assertPacketFits, packetBytesNeeded } from './packet-limit.js';
 import { serverAddress, type DatabaseTls } from './server-address.js';
 import { checkServer } from './server-checks.js';
 import { SqliteDatabase } from './sqlite-database.js';
@@ -32,6 +33,8 @@ export interface DatabaseOptions {
   /** After how long the server ends a session that says nothing in the middle of a transaction, in ms. Not on SQLite. */
   idleTransactionTimeoutMs: number;
   tls: 'off' | DatabaseTls;
+  /** Largest payload, result or checkpoint, in bytes; the server must take statements with it. Not on SQLite. */
+  largestValueBytes?: number;
   /** Makes the database itself where the server has none of that name; for the migration, not for the roles. */
   createDatabase?: boolean;
   /** How long to wait for a server that does not answer yet, in ms. */
@@ -104,6 +107,8 @@ async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
     unsafeCommits: options.unsafeCommits ?? 'refuse',
     onAdvice: options.onAdvice ?? (() => undefined),
   });
+  const [packet] = await ask(server, 'SELECT @@max_allowed_packet AS bytes', options.createDatabase === true);
+  assertPacketFits(Number(packet?.['bytes']), packetBytesNeeded(options.largestValueBytes ?? 0));
   if (options.createDatabase === true) await makeDatabase(server);
   const { statementTimeoutMs, lockTimeoutMs, idleTransactionTimeoutMs } = options;
   const session: SessionSettings = { engine, statementTimeoutMs, lockTimeoutMs, idleTransactionTimeoutMs };

@@ -9,7 +9,7 @@ import type { HandlerBackoff, HandlerDefinition } from './definition.js';
 const HANDLER_NAME = /^[A-Za-z0-9._:-]{1,128}$/;
 const DAY_MS = 86_400_000;
 const BACKOFFS: readonly HandlerBackoff[] = ['exponential', 'linear', 'fixed'];
-const KEYS = ['name', 'timeoutMs', 'retry', 'isolation', 'memoryMb', 'fallback', 'onAbandon', 'run'];
+const KEYS = ['name', 'timeoutMs', 'retry', 'isolation', 'memoryMb', 'payloadSchema', 'fallback', 'onAbandon', 'run'];
 const ISOLATIONS: readonly unknown[] = ['thread', 'process'];
 const MEMORY_MB_MIN = 16;
 const MEMORY_MB_MAX = 65_536;
@@ -23,13 +23,14 @@ export function checkDefinition(definition: unknown, origin: string): asserts de
   if (typeof definition !== 'object' || definition === null || Array.isArray(definition)) {
     throw new InvalidHandler(origin, ['it must be an object { name, run(payload, context) }']);
   }
-  const { name, timeoutMs, retry, isolation, memoryMb, fallback, onAbandon, run } = definition as Record<string, unknown>;
+  const { name, timeoutMs, retry, isolation, memoryMb, payloadSchema, fallback, onAbandon, run } = definition as Record<string, unknown>;
   const problems = [
     ...(isName(name) ? [] : ['"name" must be 1 to 128 of A-Z a-z 0-9 . _ : -']),
     ...(typeof run === 'function' ? [] : ['"run" must be a function (payload, context)']),
     ...wholeNumber('timeoutMs', timeoutMs, 1, DAY_MS),
     ...(retry === undefined ? [] : retryProblems(retry)),
     ...isolationProblems(isolation, memoryMb),
+    ...(payloadSchema === undefined || isPlainObject(payloadSchema) ? [] : ['"payloadSchema" must be an object, a JSON Schema']),
     ...(fallback === undefined || isName(fallback) ? [] : ['"fallback" must be the name of a handler']),
     ...(onAbandon === undefined || typeof onAbandon === 'function' ? [] : ['"onAbandon" must be a function (resource, context)']),
     ...unknownKeys(definition, KEYS, 'a handler'),
@@ -38,6 +39,8 @@ export function checkDefinition(definition: unknown, origin: string): asserts de
 }
 
 const isName = (value: unknown): value is string => typeof value === 'string' && HANDLER_NAME.test(value);
+
+const isPlainObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function retryProblems(retry: unknown): string[] {
   if (typeof retry !== 'object' || retry === null || Array.isArray(retry)) return [`"retry" must be an object of ${RETRY_KEYS.join(', ')}`];

@@ -106,6 +106,11 @@ export interface HandlerDefinition<P = unknown, R = unknown> {
   readonly isolation?: 'thread' | 'process';
   /** How much memory an isolated handler may use, 16 to 65,536 MiB. */
   readonly memoryMb?: number;
+  /**
+   * What a payload has to look like: a JSON Schema (draft 2020-12), checked at boot. A task whose payload does not fit is refused where
+   * the api knows the handler, and otherwise fails for good before `run` is called.
+   */
+  readonly payloadSchema?: Readonly<Record<string, unknown>>;
   /** Name of the handler that takes over when this one has failed for good; up to five in a row, checked at boot. */
   readonly fallback?: string;
   /**

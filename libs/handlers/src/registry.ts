@@ -100,13 +100,14 @@ export class HandlerRegistry {
 }
 
 function frozenCopy(definition: HandlerDefinition): HandlerDefinition {
-  const { name, timeoutMs, retry, isolation, memoryMb, fallback } = definition;
+  const { name, timeoutMs, retry, isolation, memoryMb, payloadSchema, fallback } = definition;
   return Object.freeze({
     name,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(retry === undefined ? {} : { retry: Object.freeze({ ...retry }) }),
     ...(isolation === undefined ? {} : { isolation }),
     ...(memoryMb === undefined ? {} : { memoryMb }),
+    ...(payloadSchema === undefined ? {} : { payloadSchema: Object.freeze({ ...payloadSchema }) }),
     ...(fallback === undefined ? {} : { fallback }),
     ...(definition.onAbandon === undefined ? {} : { onAbandon: definition.onAbandon.bind(definition) }),
     run: definition.run.bind(definition),

@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import type { HandlerDefinition, TaskContext } from './definition.js';
 
-export type TaskHandlerOptions = Pick<HandlerDefinition, 'name' | 'timeoutMs' | 'retry' | 'fallback'>;
+export type TaskHandlerOptions = Pick<HandlerDefinition, 'name' | 'timeoutMs' | 'retry' | 'payloadSchema' | 'fallback'>;
 
 const OPTIONS = Symbol('task-handler');
 

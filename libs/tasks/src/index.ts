@@ -20,6 +20,7 @@ export { TaskQuotas, type Place } from './quotas.js';
 export { heartbeatLatency, TaskReader } from './read.js';
 export { TaskReconciler } from './reconcile.js';
 export { UsageRecounter, type Correction } from './recount.js';
+export { TaskRehearser, type Rehearsed } from './rehearse.js';
 export { TaskResources, type RegisteredResource } from './resources.js';
 export { TaskRetrier, type RetryChange } from './retry.js';
 export { Ringer } from './ring.js';

@@ -21,13 +21,14 @@ import {
   type Sql,
   type Transaction,
 } from '@app/database';
-import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest } from '@app/errors';
+import { IdempotencyInProgress, IdempotencyKeyReused } from '@app/errors';
 import { failpoint } from '@app/lifecycle';
 import { laneOf } from '@app/queue';
 import { NaturalBatch } from './natural-batch.js';
 import type { Place, TaskQuotas } from './quotas.js';
 import type { TaskReader } from './read.js';
 import type { Ringable, Ringer } from './ring.js';
+import { refusalOfName, type Runnable } from './runnable.js';
 import {
   claimKeyStatements,
   freeKeys,
@@ -66,7 +67,7 @@ export class TaskSubmitter {
     private readonly ids: RowIds,
     private readonly quotas: TaskQuotas,
     /** Tells whether a name can run, where this process knows them all (embedded); null elsewhere. */
-    private readonly runnable: { has(name: string): boolean } | null,
+    private readonly runnable: Runnable,
   ) {
     this.batch = new NaturalBatch(
       {
@@ -89,10 +90,8 @@ export class TaskSubmitter {
    * (`unknown-handler`) where the whole registry is in this process and lacks the name.
    */
   async submit(task: NewTask): Promise<Submitted> {
-    if (this.runnable?.has(task.name) === false) {
-      const message = 'No handler of this name is registered.';
-      throw new InvalidRequest('unknown-handler', message, [{ pointer: '/name', code: 'unknown-handler', message }]);
-    }
+    const refusal = refusalOfName(this.runnable, task);
+    if (refusal !== null) throw refusal;
     return (await this.accept(task)) ?? (await this.accept(task)) ?? Promise.reject(new IdempotencyInProgress());
   }
 

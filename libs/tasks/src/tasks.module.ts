@@ -25,6 +25,7 @@ import { TaskQuotas } from './quotas.js';
 import { TaskReader } from './read.js';
 import { TaskReconciler } from './reconcile.js';
 import { UsageRecounter } from './recount.js';
+import { TaskRehearser } from './rehearse.js';
 import { TaskResources } from './resources.js';
 import { TaskRetrier } from './retry.js';
 import { Ringer } from './ring.js';
@@ -67,6 +68,11 @@ function providers(): Provider[] {
       inject: [Database, Ringer, TaskReader, RowIds, TaskQuotas, { token: RunnableNames, optional: true }],
       useFactory: (database: Database, ringer: Ringer, reader: TaskReader, ids: RowIds, quotas: TaskQuotas, names?: RunnableNames) =>
         new TaskSubmitter(database, ringer, reader, ids, quotas, names ?? null),
+    },
+    {
+      provide: TaskRehearser,
+      inject: [Database, { token: RunnableNames, optional: true }],
+      useFactory: (database: Database, names?: RunnableNames) => new TaskRehearser(database, names ?? null),
     },
     { provide: TaskTimeline, inject: [Database], useFactory: (database: Database) => new TaskTimeline(database) },
     { provide: TaskReader, inject: [Database], useFactory: (database: Database) => new TaskReader(database) },

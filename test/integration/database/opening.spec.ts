@@ -160,3 +160,15 @@ if (server !== undefined && canStartMariaDb()) {
     }, 60_000);
   });
 }
+
+if (server !== undefined) {
+  describe('a server that takes less at once than a statement may need', () => {
+    it('is refused in words when the process starts, and one that takes enough is not', async () => {
+      const url = await server.databaseUrl();
+      const failure = await rejection(opened.open(url, { largestValueBytes: 1_073_741_824 }));
+      expect(failure).toBeInstanceOf(InvalidConfiguration);
+      expect(String(failure)).toMatch(/takes \d+ bytes at once \(max_allowed_packet\), and a statement may need 2147549184/);
+      await opened.open(url, { largestValueBytes: 4_194_304 });
+    });
+  });
+}

@@ -7,7 +7,7 @@ import { lineOf, programFiles, visit, type Finding, type SourceFile, type Source
 
 const EVERY_LIB = [
   ...(['audit', 'auth', 'config', 'database', 'errors', 'handlers', 'lifecycle', 'limits', 'outbound'] as const),
-  ...(['queue', 'tasks', 'telemetry'] as const),
+  ...(['payloads', 'queue', 'tasks', 'telemetry'] as const),
 ] as const;
 
 /** Unit → the libs that it may import. What a process does (`apps/server/…`) may use every lib and no sibling. */
@@ -20,6 +20,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'libs/audit': ['database'],
   'libs/queue': ['config', 'errors', 'lifecycle', 'telemetry'],
   'libs/handlers': ['errors', 'lifecycle', 'telemetry'],
+  'libs/payloads': [],
   'libs/outbound': ['config', 'errors', 'lifecycle', 'telemetry'],
   'libs/limits': ['audit', 'config', 'database', 'errors', 'lifecycle', 'telemetry'],
   'libs/tasks': ['audit', 'config', 'database', 'errors', 'lifecycle', 'limits', 'queue', 'telemetry'],

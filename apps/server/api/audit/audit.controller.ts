@@ -38,8 +38,8 @@ function readText(parameters: ReadonlyMap<string, string>, name: 'action' | 'act
   if (text === undefined) {
     return {};
   }
-  if (text === '' || text.length > LENGTH_MAX[name]) {
-    throw invalidQuery(name, `must be 1 to ${LENGTH_MAX[name]} characters`);
+  if (text === '' || text.length > LENGTH_MAX[name] || /\p{Cc}/u.test(text)) {
+    throw invalidQuery(name, `must be 1 to ${LENGTH_MAX[name]} characters, without control characters`);
   }
   return { [name]: text };
 }

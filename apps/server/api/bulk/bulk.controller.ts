@@ -2,16 +2,16 @@
  * Starts, shows and aborts operations over many tasks. Starting one only writes it down; the scheduler role carries it out, and
  * tells here how far it is.
  */
-import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Res, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, Res, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { Caller, requireScopes, Scopes, type Principal } from '@app/auth';
 import { Config } from '@app/config';
 import { BulkOperations } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
 import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { writeCursor } from '../tasks/cursor.js';
-import { readIdempotencyKey } from '../tasks/idempotency.js';
+import { KEY_HEADER, readIdempotencyKey } from '../tasks/idempotency.js';
 import { PAGE_DEFAULT, readPage } from '../tasks/list-query.js';
 import { ReasonBody, readReason } from '../tasks/operate.body.js';
 import { TaskId } from '../tasks/task-id.js';
@@ -41,17 +41,17 @@ export class BulkController {
       'A `retry` takes dead letters unless the filter names another state.',
   })
   @ApiBody({ type: NewBulkBody })
-  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'Makes repeating safe: the same key and body start one operation.' })
+  @ApiHeader({ ...KEY_HEADER, description: 'Makes repeating safe: the same key and body start one operation.' })
   @ApiResponse({ status: 202, type: BulkResponse, description: 'Started. `Location` is its address.' })
   @ApiResponse({ status: 200, type: BulkResponse, description: 'Replayed (`Idempotency-Replayed: true`).' })
   @ApiResponse({ status: 429, description: 'As many operations of this tenant are running as may.' })
   async start(
     @Body() body: unknown,
-    @Headers('idempotency-key') key: string | undefined,
+    @Req() request: Request,
     @Caller() caller: Principal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<BulkResponse> {
-    const wanted = readNewBulk(body, readIdempotencyKey(key), caller, this.config.bulkRatePerSecond);
+    const wanted = readNewBulk(body, readIdempotencyKey(request), caller, this.config.bulkRatePerSecond);
     if (wanted.action === 'cancel') {
       requireScopes(caller, ['tasks:cancel']);
     }

@@ -6,7 +6,8 @@ import { Controller, Get, Inject, UseInterceptors } from '@nestjs/common';
 import { ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Scopes, type Principal } from '@app/auth';
 import { Config } from '@app/config';
-import { DeadLetters, FAILURE_REASONS, TaskReader } from '@app/tasks';
+import { DeadLetters, FAILURE_REASONS, TASK_LIMITS, TaskReader } from '@app/tasks';
+import { nameSchema } from '../request/field-rules.js';
 import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { sightOf } from '../tasks/content-scope.js';
 import { writeCursor } from '../tasks/cursor.js';
@@ -30,9 +31,9 @@ export class DeadLettersController {
   @ReadsQuery(...DEAD_LETTER_PARAMETERS)
   @ApiOperation({ summary: 'List dead letters, newest first', description: 'Failed tasks that are not discarded.' })
   @ApiQuery({ name: 'reason', required: false, enum: FAILURE_REASONS })
-  @ApiQuery({ name: 'name', required: false, type: String })
-  @ApiQuery({ name: 'queue', required: false, type: String })
-  @ApiQuery({ name: 'tag', required: false, type: String })
+  @ApiQuery({ name: 'name', required: false, schema: nameSchema(TASK_LIMITS.nameLength) })
+  @ApiQuery({ name: 'queue', required: false, schema: nameSchema(TASK_LIMITS.queueLength) })
+  @ApiQuery({ name: 'tag', required: false, schema: nameSchema(TASK_LIMITS.tagLength) })
   @ApiQuery({ name: 'createdAfter', required: false, schema: { type: 'string', format: 'date-time' }, description: 'Inclusive.' })
   @ApiQuery({ name: 'createdBefore', required: false, schema: { type: 'string', format: 'date-time' }, description: 'Exclusive.' })
   @ApiQuery({ name: 'limit', required: false, schema: { type: 'integer', minimum: 1, maximum: 200, default: PAGE_DEFAULT } })

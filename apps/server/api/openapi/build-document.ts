@@ -18,6 +18,7 @@ const DESCRIPTION =
 
 const ALWAYS = {
   400: 'The request cannot be read, or a parameter does not do.',
+  406: 'The Accept header leaves out JSON.',
   500: 'An error on our side.',
   503: 'Not available at the moment; see Retry-After.',
 };

@@ -5,14 +5,15 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, requireScopes, Scopes, type Principal } from '@app/auth';
-import { Queues, type QueueView } from '@app/tasks';
+import { Queues, TASK_LIMITS, type QueueView } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
+import { nameSchema } from '../request/field-rules.js';
 import { invalidQuery, Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { ReasonBody, readReason } from '../tasks/operate.body.js';
 import { QueueName } from './queue-name.js';
 import { QueueListResponse, QueueResponse, showQueue } from './queue.response.js';
 
-const NAME = { name: 'name', description: 'The name of the queue.' };
+const NAME = { name: 'name', description: 'The name of the queue.', schema: nameSchema(TASK_LIMITS.queueLength) };
 const ALL_TENANTS = { name: 'allTenants', required: false, type: Boolean, description: '`true` for all tenants; needs the `admin` scope.' };
 const EMPTY: Omit<QueueView, 'name' | 'paused'> = {
   pausedAt: null,

@@ -97,7 +97,8 @@ function problemsOf(error: ValidationError, pointer: string): FieldProblem[] {
   return Object.entries(error.constraints ?? {}).map(([code, message]) => ({ pointer: at, code, message }));
 }
 
-function escapePointer(key: string): string {
+/** For a JSON pointer; bounded, and without characters that do something to a terminal or a log. */
+export function escapePointer(key: string): string {
   const shown = key.length > SHOWN_KEY_LENGTH ? `${key.slice(0, SHOWN_KEY_LENGTH)}…` : key;
   const printable = shown.replace(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
   return printable.replaceAll('~', '~0').replaceAll('/', '~1');

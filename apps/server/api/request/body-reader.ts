@@ -59,7 +59,11 @@ export class BodyReader implements NestInterceptor {
     if (isOptional && bytes.length === 0) {
       return undefined;
     }
-    return parseStrictJson(bytes, { maxDepth: TASK_LIMITS.payloadDepthMax + OUTER_DEPTH[kind] });
+    return parseStrictJson(bytes, {
+      maxDepth: TASK_LIMITS.payloadDepthMax + OUTER_DEPTH[kind],
+      maxKeys: this.config.bodyKeysMax,
+      maxValues: this.config.bodyValuesMax,
+    });
   }
 
   private maxBytes(kind: Kind): number {

@@ -62,14 +62,20 @@ export function ChoiceField(options: FieldOptions & { readonly values: readonly 
   );
 }
 
-/** Words of a person: 1 to `maxLength` characters, not only spaces, and of the control characters line breaks and tabs only. */
+/**
+ * Words of a person: 1 to `maxLength` characters, not only spaces. Of the control characters only line breaks and tabs; none that
+ * turns the direction of writing, which would show a reader another text than was written; and none that Unicode reserves for itself.
+ * Words are kept as they are written and not normalised.
+ */
 export function TextField(options: FieldOptions & { readonly maxLength: number }): PropertyDecorator {
   const { maxLength } = options;
   const isText = (value: unknown): boolean =>
-    typeof value === 'string' && value.trim() !== '' && isWithin(value, maxLength) && !/[^\P{Cc}\r\n\t]/u.test(value);
-  const message = `must be a text of 1 to ${maxLength} characters, not only spaces, without control characters`;
+    typeof value === 'string' && value.trim() !== '' && isWithin(value, maxLength) && !NOT_IN_TEXT.test(value);
+  const message = `must be a text of 1 to ${maxLength} characters, not only spaces, without characters that control or turn the text`;
   return field(options, { type: 'string', minLength: 1, maxLength }, rule('invalid-text', isText, message));
 }
+
+const NOT_IN_TEXT = /[^\P{Cc}\r\n\t]|[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]|\p{Noncharacter_Code_Point}|\p{Cs}/u;
 
 /** Counts characters as the description and the database do, and not the halves of those beyond the first 65,536. */
 function isWithin(text: string, maxLength: number): boolean {
@@ -96,12 +102,15 @@ export function InstantField(options: FieldOptions): PropertyDecorator {
   );
 }
 
+/** A name in words of the document, for parameters of a path or query as well. */
+export const nameSchema = (maxLength: number) => ({ type: 'string', minLength: 1, maxLength, pattern: '^[A-Za-z0-9._:-]+$' }) as const;
+
 /** 1 to `maxLength` of `[A-Za-z0-9._:-]`. */
 export function NameField(options: FieldOptions & { readonly maxLength: number }): PropertyDecorator {
   const { maxLength } = options;
   return field(
     options,
-    { type: 'string', minLength: 1, maxLength, pattern: '^[A-Za-z0-9._:-]+$' },
+    nameSchema(maxLength),
     rule('reserved-name', (value) => !isReservedName(value), 'is a reserved word; choose another name'),
     rule('invalid-name', (value) => isName(value, maxLength), `must be a text of 1 to ${maxLength} of A-Z a-z 0-9 . _ : -`),
   );
@@ -112,7 +121,7 @@ export function isName(value: unknown, maxLength: number): value is string {
 }
 
 /** Words that would be harmless here and a trap for anybody who keys a plain object by them. */
-const RESERVED = new Set(['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty']);
+const RESERVED: ReadonlySet<string> = new Set(['prototype', ...Object.getOwnPropertyNames(Object.prototype)]);
 
 export function isReservedName(value: unknown): boolean {
   return typeof value === 'string' && RESERVED.has(value);

@@ -4,7 +4,7 @@ import { TaskRunnerError } from '@app/errors';
 import { KEY_MAX_LENGTH, scanJson } from './json-scanner.js';
 import { parseStrictJson } from './strict-json.js';
 
-const LIMITS = { maxDepth: 33 };
+const LIMITS = { maxDepth: 33, maxKeys: 50_000, maxValues: 1_000_000 };
 const scan = (text: string) => scanJson(text, LIMITS);
 
 describe('scanJson', () => {
@@ -40,7 +40,7 @@ describe('scanJson', () => {
     expect(scan(nested(34))).toBe('payload-too-deep');
     expect(scan('['.repeat(1_000_000))).toBe('payload-too-deep');
     expect(scan(`{"${'k'.repeat(KEY_MAX_LENGTH)}":1}`)).toBeNull();
-    expect(scan(`{"${'k'.repeat(KEY_MAX_LENGTH + 1)}":1}`)).toBe('payload-too-complex');
+    expect(scan(`{"${'k'.repeat(KEY_MAX_LENGTH + 1)}":1}`)).toBe('key-too-long');
   });
 
   it('finds nothing in what JSON.stringify writes', () => {
@@ -131,4 +131,18 @@ describe('parseStrictJson', () => {
       { numRuns: 1_000 },
     );
   });
+});
+
+describe('how much there may be', () => {
+  const tight = { maxDepth: 9, maxKeys: 3, maxValues: 8 };
+
+  it.each<[string, string, string | null]>([
+    ['three keys', '{"a":1,"b":2,"c":3}', null],
+    ['four keys', '{"a":1,"b":2,"c":3,"d":4}', 'too-many-keys'],
+    ['three keys here and three there', '{"a":{"a":1,"b":2,"c":3},"b":2,"c":3}', null],
+    ['seven empty lists', '[[],[],[],[],[]]', 'too-many-values'],
+    ['a few values', '[1,"a,b",{"a":2},null]', null],
+    ['many small values', '[1,1,1,1,1,1,1,1]', 'too-many-values'],
+    ['commas in a text', '"a,b,c,d,e,f,g,h,i,j,k,l"', null],
+  ])('%s', (_, text, finding) => expect(scanJson(text, tight)).toBe(finding));
 });

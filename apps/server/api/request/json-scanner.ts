@@ -1,7 +1,7 @@
 /**
  * Looks at JSON text once, before `JSON.parse` does, for what that function would accept in silence: a key that is written
  * twice, nesting without end, numbers that would become other numbers, half characters, and keys that reach for an object's
- * prototype. It is no parser: text that is not JSON may pass here and fails there. It keeps its own stack, so nesting
+ * prototype; and for more keys and values than anybody means. It is no parser: text that is not JSON may pass here and fails there. It keeps its own stack, so nesting
  * costs memory in proportion to the text and never the call stack.
  */
 
@@ -9,7 +9,9 @@ export type JsonFinding =
   | 'duplicate-key'
   | 'forbidden-key'
   | 'payload-too-deep'
-  | 'payload-too-complex'
+  | 'key-too-long'
+  | 'too-many-keys'
+  | 'too-many-values'
   | 'number-not-representable'
   | 'invalid-unicode'
   | 'malformed-json';
@@ -17,6 +19,10 @@ export type JsonFinding =
 export interface JsonScanLimits {
   /** Deepest accepted nesting of objects and arrays, the outermost counted as 1. */
   readonly maxDepth: number;
+  /** Most keys of one object. */
+  readonly maxKeys: number;
+  /** Most values in all, containers among them: small ones take many times their size in memory. */
+  readonly maxValues: number;
 }
 
 /** Longest accepted key, in UTF-16 units. */
@@ -41,13 +47,15 @@ export function scanJson(text: string, limits: JsonScanLimits): JsonFinding | nu
   /** One entry per open container: the keys seen so far of an object, or null for an array. */
   const open: (Set<string> | null)[] = [];
   let expectsKey = false;
+  /** Every value but the first of a container follows a comma. */
+  let values = 1;
   let at = 0;
   while (at < text.length) {
     const unit = text.charCodeAt(at);
     if (unit === QUOTE) {
       const end = endOfString(text, at);
       const keys = expectsKey ? open.at(-1) : undefined;
-      const finding = end === -1 ? 'malformed-json' : lookAtString(text.slice(at, end), keys ?? null);
+      const finding = end === -1 ? 'malformed-json' : lookAtString(text.slice(at, end), keys ?? null, limits);
       if (finding !== null) {
         return finding;
       }
@@ -58,6 +66,7 @@ export function scanJson(text: string, limits: JsonScanLimits): JsonFinding | nu
     if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
       open.push(unit === OPEN_BRACE ? new Set() : null);
       expectsKey = unit === OPEN_BRACE;
+      values += 1;
       if (open.length > limits.maxDepth) {
         return 'payload-too-deep';
       }
@@ -65,6 +74,7 @@ export function scanJson(text: string, limits: JsonScanLimits): JsonFinding | nu
       open.pop();
       expectsKey = false;
     } else if (unit === COMMA) {
+      values += 1;
       expectsKey = open.at(-1) instanceof Set;
     } else if (unit === MINUS || (unit >= 0x30 && unit <= 0x39)) {
       NUMBER.lastIndex = at;
@@ -76,6 +86,9 @@ export function scanJson(text: string, limits: JsonScanLimits): JsonFinding | nu
         at += token.length;
         continue;
       }
+    }
+    if (values > limits.maxValues) {
+      return 'too-many-values';
     }
     at += 1;
   }
@@ -96,7 +109,7 @@ function endOfString(text: string, start: number): number {
 }
 
 /** `keys`: the keys of the object this string is a key of; null for a value. */
-function lookAtString(literal: string, keys: Set<string> | null): JsonFinding | null {
+function lookAtString(literal: string, keys: Set<string> | null, limits: JsonScanLimits): JsonFinding | null {
   if (keys === null && !literal.includes('\\u')) {
     return null;
   }
@@ -111,18 +124,21 @@ function lookAtString(literal: string, keys: Set<string> | null): JsonFinding | 
       return 'invalid-unicode';
     }
   }
-  return keys === null ? null : lookAtKey(value, keys);
+  return keys === null ? null : lookAtKey(value, keys, limits);
 }
 
-function lookAtKey(key: string, keys: Set<string>): JsonFinding | null {
+function lookAtKey(key: string, keys: Set<string>, { maxKeys }: JsonScanLimits): JsonFinding | null {
   if (key === '__proto__') {
     return 'forbidden-key';
   }
   if (key.length > KEY_MAX_LENGTH) {
-    return 'payload-too-complex';
+    return 'key-too-long';
   }
   if (keys.has(key)) {
     return 'duplicate-key';
+  }
+  if (keys.size >= maxKeys) {
+    return 'too-many-keys';
   }
   keys.add(key);
   return null;

@@ -42,7 +42,9 @@ export class QueryReader implements NestInterceptor {
 export function readQuery(url: string, names: readonly string[]): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const start = url.indexOf('?');
-  const parameters = new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
+  const text = start === -1 ? '' : url.slice(start + 1);
+  assertDecodable(text);
+  const parameters = new URLSearchParams(text);
   for (const [name, value] of parameters) {
     const pointer = name.slice(0, SHOWN_LENGTH);
     if (!names.includes(name)) {
@@ -57,6 +59,15 @@ export function readQuery(url: string, names: readonly string[]): ReadonlyMap<st
     found.set(name, value);
   }
   return found;
+}
+
+/** The parser of queries repairs in silence what is not UTF-8, or not encoded as it should be. */
+function assertDecodable(query: string): void {
+  try {
+    decodeURIComponent(query);
+  } catch {
+    throw new MalformedRequest('invalid-query', 'The query is not percent-encoded UTF-8.');
+  }
 }
 
 /** A parameter with a value that does not do. */

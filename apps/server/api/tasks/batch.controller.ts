@@ -3,7 +3,7 @@
  * concerns the whole (a body that cannot be read, a list that is too long, a database that is away) fails the whole.
  */
 import { Body, Controller, Headers, Inject, Post, Res, UseInterceptors } from '@nestjs/common';
-import { ApiBody, ApiOperation, ApiProperty, ApiPropertyOptional, ApiResponse, ApiSchema, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOperation, ApiProperty, ApiPropertyOptional, ApiQuery, ApiResponse, ApiSchema, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Caller, Scopes, type Principal } from '@app/auth';
 import { Config } from '@app/config';
@@ -14,10 +14,13 @@ import { ProblemResponse } from '../problem/problem.response.js';
 import { retryAfterSeconds, type Problem } from '../problem/problem.js';
 import { assertAcceptable, bindBody } from '../request/bind-body.js';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
-import { QueryReader } from '../request/query-reader.js';
+import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { requestIdOf } from '../request/request-id.js';
 import { sightOf, type Sight } from './content-scope.js';
 import { NewBatchBody } from './new-task.body.js';
+import { PayloadRules } from './payload-rules.js';
+import { BatchPlanResponse, type BatchPlanItemResponse } from './plan.response.js';
+import { DRY_RUN, Planner, readDryRun } from './planner.js';
 import { readBatchTask } from './read-new-task.js';
 import { showTask } from './show-task.js';
 import { TaskResponse } from './task.response.js';
@@ -53,21 +56,28 @@ export class BatchController {
   constructor(
     @Inject(TaskSubmitter) private readonly submitter: TaskSubmitter,
     @Inject(ProblemReporter) private readonly problems: ProblemReporter,
+    @Inject(PayloadRules) private readonly payloads: PayloadRules,
+    @Inject(Planner) private readonly planner: Planner,
     @Inject(Config) private readonly config: Config,
   ) {}
 
   @Post()
   @Scopes('tasks:write')
   @ReadsBody('batch')
+  @ReadsQuery('dryRun')
   @ApiOperation({ summary: 'Submit up to 1,000 tasks' })
   @ApiBody({ type: NewBatchBody })
+  @ApiQuery(DRY_RUN)
   @ApiResponse({ status: 201, type: BatchResponse })
+  @ApiResponse({ status: 200, type: BatchPlanResponse, description: 'With `dryRun=true`: what each would become.' })
   async submit(
     @Body() body: unknown,
     @Headers('idempotency-key') key: string | undefined,
+    @Query() parameters: ReadonlyMap<string, string>,
     @Caller() caller: Principal,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<BatchResponse> {
+  ): Promise<BatchResponse | BatchPlanResponse> {
+    const dryRun = readDryRun(parameters);
     if (key !== undefined) {
       throw new MalformedRequest(
         'idempotency-key-invalid',
@@ -78,6 +88,10 @@ export class BatchController {
     assertAcceptable(problems);
     const read = value.tasks.map((task, index) => this.read(task, index, caller));
     const accepted = read.filter((item): item is NewTask => !(item instanceof TaskRunnerError));
+    if (dryRun) {
+      response.status(200);
+      return { items: await this.planned(read, accepted, caller, response) };
+    }
     const settled = await this.hand(accepted);
     const sight = sightOf(this.config, caller);
     const items = read.map((item) =>
@@ -86,9 +100,22 @@ export class BatchController {
     return { items };
   }
 
+  private async planned(
+    read: readonly (NewTask | TaskRunnerError)[],
+    accepted: readonly NewTask[],
+    { tenant }: Principal,
+    response: Response,
+  ): Promise<BatchPlanItemResponse[]> {
+    const plans = await this.planner.planMany(tenant, accepted);
+    return read.map((item) => {
+      const plan = item instanceof TaskRunnerError ? item : plans.shift();
+      return plan === undefined || plan instanceof TaskRunnerError ? this.refused(plan, response) : { status: 200, plan };
+    });
+  }
+
   private read(task: unknown, index: number, caller: Principal): NewTask | TaskRunnerError {
     try {
-      return readBatchTask(task, `/tasks/${index}`, caller, this.config);
+      return readBatchTask(task, `/tasks/${index}`, caller, this.payloads);
     } catch (error) {
       if (error instanceof TaskRunnerError) {
         return error;
@@ -115,7 +142,7 @@ export class BatchController {
     return { status: result.value.replayed ? 200 : 201, task: showTask(result.value.task, sight) };
   }
 
-  private refused(error: unknown, response: Response): BatchItemResponse {
+  private refused(error: unknown, response: Response): { status: number; problem: Problem } {
     const problem = this.problems.report(error, requestIdOf(response));
     const retryAfter = retryAfterSeconds(error, problem.status);
     return { status: problem.status, problem, ...(retryAfter !== null && { retryAfter }) };

@@ -4,28 +4,41 @@
  * do not make another request.
  */
 import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { MalformedRequest } from '@app/errors';
 import type { IdempotencyClaim } from '@app/tasks';
 
 const KEY_MAX_LENGTH = 255;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
+/** The header in words of the document. */
+export const KEY_HEADER = {
+  name: 'Idempotency-Key',
+  required: false,
+  schema: { type: 'string', minLength: 1, maxLength: KEY_MAX_LENGTH, pattern: '^[\\x20-\\x7e]+$' },
+} as const;
+
 export function isIdempotencyKey(value: unknown): value is string {
   return typeof value === 'string' && value.length <= KEY_MAX_LENGTH && PRINTABLE.test(value) && value.trim() !== '';
 }
 
 /**
- * The `Idempotency-Key` header, or null where there is none.
+ * The `Idempotency-Key` header, or null where there is none. Sent twice it is no key: Node would join the two to one that nobody chose.
  * @throws MalformedRequest `idempotency-key-invalid`
  */
-export function readIdempotencyKey(header: string | string[] | undefined): string | null {
+export function readIdempotencyKey({ headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>): string | null {
+  const [header, another] = headersDistinct['idempotency-key'] ?? [];
   if (header === undefined) {
     return null;
   }
-  if (!isIdempotencyKey(header)) {
-    throw new MalformedRequest('idempotency-key-invalid', 'Idempotency-Key must be 1 to 255 printable ASCII characters, not only spaces.', {
-      fields: [{ pointer: 'Idempotency-Key', code: 'idempotency-key-invalid', message: 'not acceptable' }],
-    });
+  if (another !== undefined || !isIdempotencyKey(header)) {
+    throw new MalformedRequest(
+      'idempotency-key-invalid',
+      'Idempotency-Key must be sent once, with 1 to 255 printable ASCII characters, not only spaces.',
+      {
+        fields: [{ pointer: 'Idempotency-Key', code: 'idempotency-key-invalid', message: 'not acceptable' }],
+      },
+    );
   }
   return header.trim();
 }

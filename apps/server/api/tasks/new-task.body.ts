@@ -10,6 +10,7 @@ import {
   IntegerField,
   isJsonObject,
   isName,
+  isReservedName,
   NameField,
   NumberField,
   rule,
@@ -143,6 +144,9 @@ export class NewBatchBody {
 
 function areTags(value: unknown): boolean {
   return (
-    Array.isArray(value) && value.length <= tagsMax && new Set(value).size === value.length && value.every((tag) => isName(tag, tagLength))
+    Array.isArray(value) &&
+    value.length <= tagsMax &&
+    new Set(value).size === value.length &&
+    value.every((tag) => isName(tag, tagLength) && !isReservedName(tag))
   );
 }

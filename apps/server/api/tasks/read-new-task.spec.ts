@@ -6,7 +6,7 @@ import { canonicalJson } from './idempotency.js';
 import { readBatchTask, readNewTask } from './read-new-task.js';
 
 const caller = { subject: 's', tenant: 't', scopes: new Set<never>(), credential: 'sub:s', tokenId: null };
-const limits = { payloadMaxBytes: 1_000 };
+const limits = { payloadMaxBytes: 1_000, assertFits: () => undefined };
 const FIELDS = [
   'name',
   'payload',

@@ -9,32 +9,31 @@ import { PayloadTooLarge } from '../problem/api-errors.js';
 import { assertAcceptable, bindBody } from '../request/bind-body.js';
 import { parseInstant } from '../request/instant.js';
 import { idempotencyClaim } from './idempotency.js';
+import type { PayloadRules } from './payload-rules.js';
 import { NewBatchTaskBody, NewTaskBody } from './new-task.body.js';
 
-export interface SubmissionLimits {
-  /** Largest payload, in bytes of JSON text. */
-  readonly payloadMaxBytes: number;
-}
+export type SubmissionLimits = Pick<PayloadRules, 'payloadMaxBytes' | 'assertFits'>;
 
 const DEFAULT_QUEUE = 'default';
 const REFUSED = { callback: 'is not available in this version; read the outcome from the task instead' };
 
-/** @throws InvalidRequest `validation-failed`; PayloadTooLarge */
+/** @throws InvalidRequest `validation-failed`, `payload-invalid`; PayloadTooLarge */
 export function readNewTask(input: unknown, key: string | null, caller: Principal, limits: SubmissionLimits): NewTask {
   const { value, problems } = bindBody(NewTaskBody, input, '', REFUSED);
-  return toNewTask(value, [...problems, ...crossFieldProblems(value, '')], key, caller, limits);
+  return toNewTask(value, [...problems, ...crossFieldProblems(value, '')], '', key, caller, limits);
 }
 
 /** The same for one task of a batch; `pointer` is its place in the request. */
 export function readBatchTask(input: unknown, pointer: string, caller: Principal, limits: SubmissionLimits): NewTask {
   const { value, problems } = bindBody(NewBatchTaskBody, input, pointer, REFUSED);
   const { idempotencyKey = null, ...body } = value;
-  return toNewTask(body, [...problems, ...crossFieldProblems(body, pointer)], idempotencyKey, caller, limits);
+  return toNewTask(body, [...problems, ...crossFieldProblems(body, pointer)], pointer, idempotencyKey, caller, limits);
 }
 
 function toNewTask(
   body: NewTaskBody,
   problems: readonly FieldProblem[],
+  pointer: string,
   key: string | null,
   caller: Principal,
   limits: SubmissionLimits,
@@ -44,6 +43,7 @@ function toNewTask(
   if (Buffer.byteLength(payload) > limits.payloadMaxBytes) {
     throw new PayloadTooLarge(limits.payloadMaxBytes);
   }
+  limits.assertFits(body.name, body.payload ?? null, `${pointer}/payload`);
   return {
     tenant: caller.tenant,
     name: body.name,

@@ -1,16 +1,19 @@
 /** Takes tasks in, one by one. A 2xx goes out only after the task is committed. */
 import { Body, Controller, Headers, Inject, Post, Req, Res, UseInterceptors } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiExtraModels, ApiHeader, ApiOperation, ApiQuery, ApiResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller, Scopes, type Principal } from '@app/auth';
 import { Config } from '@app/config';
 import { TaskReader, TaskSubmitter, TaskWaiter, type TaskView } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
-import { QueryReader } from '../request/query-reader.js';
+import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { sightOf } from './content-scope.js';
-import { readIdempotencyKey } from './idempotency.js';
+import { KEY_HEADER, readIdempotencyKey } from './idempotency.js';
 import { NewTaskBody } from './new-task.body.js';
 import { readWait } from './prefer.js';
+import { PayloadRules } from './payload-rules.js';
+import { TaskPlanResponse } from './plan.response.js';
+import { DRY_RUN, Planner, readDryRun } from './planner.js';
 import { readNewTask } from './read-new-task.js';
 import { showTask } from './show-task.js';
 import { TaskResponse } from './task.response.js';
@@ -23,17 +26,19 @@ export class SubmitController {
     @Inject(TaskSubmitter) private readonly submitter: TaskSubmitter,
     @Inject(TaskWaiter) private readonly waiter: TaskWaiter,
     @Inject(TaskReader) private readonly reader: TaskReader,
+    @Inject(PayloadRules) private readonly payloads: PayloadRules,
     @Inject(Config) private readonly config: Config,
+    @Inject(Planner) private readonly planner: Planner,
   ) {}
 
   @Post()
   @Scopes('tasks:write')
   @ReadsBody('task')
+  @ReadsQuery('dryRun')
   @ApiOperation({ summary: 'Submit a task' })
   @ApiBody({ type: NewTaskBody })
   @ApiHeader({
-    name: 'Idempotency-Key',
-    required: false,
+    ...KEY_HEADER,
     description: 'Makes repeating safe: the same key and body answer with the first task.',
   })
   @ApiHeader({
@@ -42,21 +47,32 @@ export class SubmitController {
     description: '`wait=N` waits up to N seconds (at most 60) for the outcome.',
     example: 'wait=10',
   })
+  @ApiQuery(DRY_RUN)
+  @ApiExtraModels(TaskResponse, TaskPlanResponse)
   @ApiResponse({ status: 201, type: TaskResponse, description: 'Stored. `Location` is its address.' })
-  @ApiResponse({ status: 200, type: TaskResponse, description: 'Replayed (`Idempotency-Replayed: true`), or finished within the wait.' })
+  @ApiResponse({
+    status: 200,
+    description: 'Replayed (`Idempotency-Replayed: true`), or finished within the wait; with `dryRun=true` what it would become.',
+    schema: { anyOf: [{ $ref: getSchemaPath(TaskResponse) }, { $ref: getSchemaPath(TaskPlanResponse) }] },
+  })
   @ApiResponse({ status: 202, type: TaskResponse, description: 'Stored, and not finished within the wait.' })
   @ApiResponse({ status: 409, description: 'A request with this Idempotency-Key is still in flight.' })
   async submit(
     @Body() body: unknown,
-    @Headers('idempotency-key') key: string | undefined,
     @Headers('prefer') prefer: string | undefined,
+    @Query() parameters: ReadonlyMap<string, string>,
     @Caller() caller: Principal,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<TaskResponse> {
+  ): Promise<TaskResponse | TaskPlanResponse> {
     const waitMs = readWait(prefer);
+    const dryRun = readDryRun(parameters);
+    const task = readNewTask(body, readIdempotencyKey(request), caller, this.payloads);
+    if (dryRun) {
+      response.status(200);
+      return this.planner.plan(caller.tenant, task);
+    }
     const sight = sightOf(this.config, caller);
-    const task = readNewTask(body, readIdempotencyKey(key), caller, this.config);
     const { task: stored, replayed } = await this.submitter.submit(task);
     response.location(`/api/tasks/${stored.id}`);
     if (replayed) {

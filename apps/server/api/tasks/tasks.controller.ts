@@ -3,13 +3,15 @@ import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors }
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Scopes, type Principal } from '@app/auth';
 import { Config } from '@app/config';
-import { FAILURE_REASONS, TASK_STATES, TaskCanceller, TaskDiscarder, TaskReader, TaskRetrier } from '@app/tasks';
+import { FAILURE_REASONS, TASK_LIMITS, TASK_STATES, TaskCanceller, TaskDiscarder, TaskReader, TaskRetrier } from '@app/tasks';
 import { BodyReader, ReadsBody } from '../request/body-reader.js';
+import { nameSchema } from '../request/field-rules.js';
 import { Query, QueryReader, ReadsQuery } from '../request/query-reader.js';
 import { sightOf } from './content-scope.js';
 import { writeCursor } from './cursor.js';
 import { LIST_PARAMETERS, PAGE_DEFAULT, readListQuery } from './list-query.js';
 import { readReason, readRetry, ReasonBody, RetryTaskBody } from './operate.body.js';
+import { PayloadRules } from './payload-rules.js';
 import { showAttempt, showTask } from './show-task.js';
 import { TaskId } from './task-id.js';
 import { AttemptListResponse, TaskPageResponse, TaskResponse } from './task.response.js';
@@ -26,6 +28,7 @@ export class TasksController {
     @Inject(TaskCanceller) private readonly canceller: TaskCanceller,
     @Inject(TaskRetrier) private readonly retrier: TaskRetrier,
     @Inject(TaskDiscarder) private readonly discarder: TaskDiscarder,
+    @Inject(PayloadRules) private readonly payloads: PayloadRules,
     @Inject(Config) private readonly config: Config,
   ) {}
 
@@ -36,9 +39,9 @@ export class TasksController {
   @ApiQuery({ name: 'state', required: false, enum: TASK_STATES })
   @ApiQuery({ name: 'reason', required: false, enum: FAILURE_REASONS, description: 'Why it failed; leaves out what has not.' })
   @ApiQuery({ name: 'discarded', required: false, type: Boolean, description: '`true`: only discarded tasks; `false`: all others.' })
-  @ApiQuery({ name: 'name', required: false, type: String })
-  @ApiQuery({ name: 'queue', required: false, type: String })
-  @ApiQuery({ name: 'tag', required: false, type: String })
+  @ApiQuery({ name: 'name', required: false, schema: nameSchema(TASK_LIMITS.nameLength) })
+  @ApiQuery({ name: 'queue', required: false, schema: nameSchema(TASK_LIMITS.queueLength) })
+  @ApiQuery({ name: 'tag', required: false, schema: nameSchema(TASK_LIMITS.tagLength) })
   @ApiQuery({ name: 'createdAfter', required: false, schema: { type: 'string', format: 'date-time' }, description: 'Inclusive.' })
   @ApiQuery({ name: 'createdBefore', required: false, schema: { type: 'string', format: 'date-time' }, description: 'Exclusive.' })
   @ApiQuery({ name: 'limit', required: false, schema: { type: 'integer', minimum: 1, maximum: 200, default: PAGE_DEFAULT } })
@@ -104,10 +107,13 @@ export class TasksController {
   @ApiResponse({ status: 200, type: TaskResponse })
   @ApiResponse(INVALID_STATE)
   async retry(@Param('id', TaskId) id: string, @Body() body: unknown, @Caller() caller: Principal): Promise<TaskResponse> {
-    return showTask(
-      await this.retrier.retry(caller.tenant, id, caller.subject, readRetry(body, this.config)),
-      sightOf(this.config, caller),
-    );
+    const { tenant, subject } = caller;
+    const change = readRetry(body, this.payloads);
+    if (change.payload !== undefined) {
+      const { name } = await this.reader.get(tenant, id);
+      this.payloads.assertFits(name, JSON.parse(change.payload) as unknown);
+    }
+    return showTask(await this.retrier.retry(tenant, id, subject, change), sightOf(this.config, caller));
   }
 
   @Post(':id/discard')
