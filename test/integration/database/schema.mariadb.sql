@@ -129,6 +129,8 @@ CREATE TABLE `rate_states` (
   `tat` bigint NOT NULL,
   `taken` bigint NOT NULL,
   PRIMARY KEY (`scope`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `running_turns` (
   `tenant` varchar(64) NOT NULL,
   PRIMARY KEY (`tenant`)
@@ -263,6 +265,8 @@ CREATE TABLE `token_revocations` (
   KEY `ix_token_revocations_changed` (`changed_at`,`id`),
   KEY `ix_token_revocations_expires` (`expires_at`),
   CONSTRAINT `ck_token_revocations_kind` CHECK (`kind` in ('id','subject','tenant') and `kind` = 'tenant' = (`value` = ''))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `usage_returns` (
   `tenant` varchar(64) NOT NULL,
   `id` binary(16) NOT NULL,
@@ -270,7 +274,6 @@ CREATE TABLE `usage_returns` (
   `tasks` int NOT NULL,
   `payload_bytes` bigint NOT NULL,
   PRIMARY KEY (`tenant`,`id`)
-  PRIMARY KEY (`tenant`,`id`,`queue`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE `workers` (

@@ -130,6 +130,8 @@ CREATE TABLE "rate_states" (
   "tat" integer NOT NULL,
   "taken" integer NOT NULL,
   PRIMARY KEY ("scope")
+) STRICT;
+
 CREATE TABLE "running_turns" (
   "tenant" text NOT NULL,
   PRIMARY KEY ("tenant")
@@ -283,7 +285,6 @@ CREATE TABLE "usage_returns" (
   "tasks" integer NOT NULL,
   "payload_bytes" integer NOT NULL,
   PRIMARY KEY ("tenant", "id")
-  PRIMARY KEY ("tenant", "id", "queue")
 ) STRICT;
 
 CREATE TABLE "workers" (
