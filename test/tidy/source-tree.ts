@@ -84,7 +84,7 @@ function filesBelow(folder: string): string[] {
 
 function parse(path: string, text: string, known: ReadonlySet<string>): SourceFile {
   if (!/\.(ts|mjs)$/.test(path)) return { path, text, syntax: null, imports: [] };
-  const imports = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => ({
+  const imports = ts.preProcessFile(text, true, false).importedFiles.map(({ fileName }) => ({
     specifier: fileName,
     target: resolve(path, fileName, known),
   }));

@@ -124,7 +124,8 @@ describe('attempts that fail', () => {
     const answers = await Promise.all(Array.from({ length: 300 }, () => guess()));
     expect(answers.filter((answer) => answer === '401 invalid-token')).toHaveLength(20);
     expect(front.rates.groups.length).toBeLessThanOrEqual(21);
-    expect(front.lines.filter(({ msg }) => msg === 'a token was refused')).toHaveLength(20);
+    // The log has a bound of its own: ten at once.
+    expect(front.lines.filter(({ msg }) => msg === 'a token was refused')).toHaveLength(10);
   });
 });
 

