@@ -27,7 +27,7 @@ export async function welcome(app: INestApplication, url: string, print: (line: 
     ttlMs,
     tokenId: randomUUID(),
   });
-  const docs = config.apiDocs === 'off' ? '' : `   Docs  ${url}/docs`;
+  const docs = config.showsDocuments ? `   Docs  ${url}/docs` : '';
   print('');
   print(`  Task Runner X is running.   API  ${url}/api${docs}   Health  ${url}/health`);
   print('');

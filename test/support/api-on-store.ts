@@ -6,7 +6,7 @@ import 'reflect-metadata';
 import { Global, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { issueToken, SCOPES, SigningKey, TokenKeys } from '@app/auth';
+import { issueToken, SCOPES, type SigningKey, TokenKeys } from '@app/auth';
 import { loadConfig, type Environment } from '@app/config';
 import { Database, migrate, openDatabase } from '@app/database';
 import { KnownHandlers, type HandlerFacts } from '@app/handlers';

@@ -260,6 +260,8 @@ export async function startFront(environment: Environment = {}, controllers: Typ
     DATABASE_URL: 'sqlite:never-opened.db',
     // The clock of a front stands still, so whoever tries a hundred bad tokens would have used up his minute for ever.
     ...{ RATE_FAILURES_PER_MINUTE: '100000', RATE_ANONYMOUS_PER_MINUTE: '1000000' },
+    // And when it is moved, that is not the event loop standing still.
+    OVERLOAD_LOOP_DELAY_MS: '60000',
     ...('AUTH_JWT_PUBLIC_KEY' in environment || 'AUTH_JWKS_URL' in environment ? {} : secret),
     ...environment,
   });

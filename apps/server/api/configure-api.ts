@@ -51,7 +51,7 @@ export function configureApi(app: NestExpressApplication): void {
   app.use(headerCount(config.httpMaxHeaders));
   app.use(anonymousLimit(app.get(AttemptLimits, { strict: false })));
   app.use('/api', neverStored, acceptsJson);
-  if (showsDocuments(config)) serveDocuments(app);
+  if (config.showsDocuments) serveDocuments(app);
 }
 
 /** Whoever serves the api through TLS alone says so; told over plain HTTP it would lock browsers out. */
@@ -61,10 +61,6 @@ function securityHeaders({ hstsSeconds }: Config): HelmetOptions {
     strictTransportSecurity: hstsSeconds > 0 && { maxAge: hstsSeconds, includeSubDomains: false },
     xFrameOptions: { action: 'deny' },
   };
-}
-
-function showsDocuments({ apiDocs, embedded }: Config): boolean {
-  return apiDocs === 'on' || (apiDocs === 'auto' && embedded);
 }
 
 function serveDocuments(app: NestExpressApplication): void {

@@ -118,8 +118,9 @@ describe('browsers', () => {
 describe('the documents', () => {
   it.each<[string, Record<string, string>, number]>([
     ['are shown by an embedded start', {}, 200],
-    ['are not shown by an api on servers', SERVERS, 404],
-    ['are shown where they are switched on', { ...SERVERS, API_DOCS: 'on' }, 200],
+    ['are shown by an api on servers', SERVERS, 200],
+    ['are not shown in production', { ...SERVERS, NODE_ENV: 'production' }, 404],
+    ['are shown in production where they are switched on', { ...SERVERS, NODE_ENV: 'production', API_DOCS: 'on' }, 200],
     ['are not shown where they are switched off', { API_DOCS: 'off' }, 404],
   ])('%s', async (_what, environment, status) => {
     const { url } = await started(environment);

@@ -8,6 +8,8 @@ import { fieldOf, settingEntries, type SettingValues } from './settings.js';
 export interface DerivedValues {
   /** SQLite and no Redis: the whole system in one process. */
   readonly embedded: boolean;
+  /** Whether `/docs` and `/openapi.json` are served. */
+  readonly showsDocuments: boolean;
 }
 
 export type ConfigValues = SettingValues & DerivedValues;

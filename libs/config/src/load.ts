@@ -5,7 +5,7 @@
 import { InvalidConfiguration } from '@app/errors';
 import { RULES } from './combinations.js';
 import { Config } from './config.js';
-import { isEmbedded } from './rule.js';
+import { isEmbedded, showsDocuments } from './rule.js';
 import type { Reading, Setting } from './setting.js';
 import { fieldOf, settingEntries, type SettingField, type SettingValues } from './settings.js';
 
@@ -29,7 +29,7 @@ export function loadConfig(environment: Environment): Config {
     if (problem !== null) problems.push(problem);
   }
   if (problems.length > 0) throw new InvalidConfiguration(problems);
-  return new Config({ ...settings, embedded: isEmbedded(settings) });
+  return new Config({ ...settings, embedded: isEmbedded(settings), showsDocuments: showsDocuments(settings) });
 }
 
 function readSetting(setting: Setting<unknown>, raw: string | undefined): Reading<unknown> {

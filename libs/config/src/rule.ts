@@ -1,4 +1,4 @@
-/** What a rule between settings is, and the two questions that several of them ask first. */
+/** What a rule between settings is, and the questions that several of them, or the whole program, ask first. */
 import type { SettingField, SettingValues } from './settings.js';
 
 export interface Rule {
@@ -14,4 +14,9 @@ export function usesSqlite(values: Pick<SettingValues, 'databaseUrl'>): boolean 
 /** SQLite and no Redis: one process is the whole system. */
 export function isEmbedded(values: Pick<SettingValues, 'databaseUrl' | 'redisUrls'>): boolean {
   return usesSqlite(values) && values.redisUrls.length === 0;
+}
+
+/** `auto` shows them, except in production: there the operator says so. */
+export function showsDocuments({ apiDocs, nodeEnv }: Pick<SettingValues, 'apiDocs' | 'nodeEnv'>): boolean {
+  return apiDocs === 'on' || (apiDocs === 'auto' && nodeEnv !== 'production');
 }

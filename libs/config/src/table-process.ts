@@ -38,7 +38,7 @@ export const PROCESS_SETTINGS = {
     fallback: 'development',
     pattern: /^[A-Za-z0-9._-]{1,64}$/,
     accepts: '1 to 64 of A-Z a-z 0-9 . _ -',
-    doc: 'Where it is `production`, as in the image, `FAILPOINTS` is refused; nothing else here depends on it.',
+    doc: 'Where it is `production`, as in the image, `FAILPOINTS` is refused, and `API_DOCS` is off unless it is switched on; nothing else here depends on it.',
   }),
   FAILPOINTS: failpointList({
     doc: 'For tests only: places at which this process kills or stops itself. Refused where `NODE_ENV` is `production`.',

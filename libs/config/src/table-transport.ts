@@ -85,7 +85,7 @@ export const TRANSPORT_SETTINGS = {
     values: ['auto', 'on', 'off'],
     fallback: 'auto',
     roles: ['api'],
-    doc: 'Whether `/docs` and `/openapi.json` are served, to anybody; `auto` is on for an embedded start and off elsewhere.',
+    doc: 'Whether `/docs` and `/openapi.json` are served, to anybody; `auto` is on, and off where `NODE_ENV` is `production`, as in the image.',
   }),
   DATABASE_TLS_CA_FILE: certificateFile({
     doc: 'Authorities that the certificate of the database must come from, with `DATABASE_TLS=verify`. Unset: those that Node.js knows.',

@@ -30,7 +30,7 @@ onEveryStore('API keys', (current) => {
       expect(key.expiresAt - key.createdAt).toBe(DAY_MS);
       expect(text.startsWith(`${key.prefix}_`)).toBe(true);
       expect(await house.verification.verify(text)).toEqual({
-        ...{ subject: `key:${key.id}`, credential: `key:${key.id}`, tenant: 'acme' },
+        ...{ subject: `key:${key.id}`, credential: `key:${key.id}`, tenant: 'acme', tokenId: null },
         scopes: new Set(['tasks:read', 'tasks:write']),
       });
       expect(await house.keys.get('acme', key.id)).toEqual(key);
