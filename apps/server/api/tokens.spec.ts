@@ -136,7 +136,7 @@ describe('tokens', () => {
     ['Sec-10 nbf in 61 s', () => signed(claims({ nbf: now() + 61 }))],
     ['Sec-10 nbf as text', () => signed(claims({ nbf: 'x' }))],
     ['Sec-10 iat in ten minutes', () => signed(claims({ iat: now() + 600, exp: now() + 660 }))],
-    ['Sec-10 no iat', () => signed(claims({ iat: undefined }))],
+    ['Sec-10 no iat, and more than a day to live', () => signed(claims({ iat: undefined, exp: now() + 86_460 }))],
     ['Sec-10 iat as text', () => signed(claims({ iat: 'today' }))],
     ['Sec-10 iat zero', () => signed(claims({ iat: 0 }))],
     ['Sec-10 a life of a day and a second', () => signed(claims({ exp: now() + 86_401 }))],
@@ -195,6 +195,7 @@ describe('tokens', () => {
   it('Sec-10: begin with nbf and iat, a minute of leeway included, and live for a day at most', async () => {
     expect(await bearer(signed(claims({ nbf: now() + 60, iat: now() + 60, exp: now() + 90 })))).toBe('200 ok');
     expect(await bearer(signed(claims({ exp: now() + 86_400 })))).toBe('200 ok');
+    expect(await bearer(signed(claims({ iat: undefined })))).toBe('200 ok');
   });
 
   it('are held to the leeway, the life and the type that are configured', async () => {

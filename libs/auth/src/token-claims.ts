@@ -1,7 +1,7 @@
 /**
  * Reads the claims of a token whose signature is already proved. Everything is checked strictly and nothing is guessed: a
- * tenant that is missing, reserved or oddly written ends the call, because every query is scoped by it. `iat` is required:
- * without it neither the life of a token is bounded nor can it be told whether it was issued before a revocation.
+ * tenant that is missing, reserved or oddly written ends the call, because every query is scoped by it. A token that
+ * does not say when it was issued lives no longer from now on than others do in all, and counts as issued before any revocation.
  */
 import { InvalidToken, TokenExpired } from './auth-errors.js';
 import type { ClaimRules } from './claim-rules.js';
@@ -21,7 +21,7 @@ type Claims = Readonly<Record<string, unknown>>;
 
 export interface ReadClaims {
   readonly principal: Principal;
-  /** The `iat` claim, in ms since the epoch. */
+  /** The `iat` claim, in ms since the epoch; 0 where there is none. */
   readonly issuedAt: number;
   /** Ms since the epoch after which the token is refused, leeway included. */
   readonly expiresAt: number;
@@ -83,20 +83,20 @@ function readTimes(claims: Claims, { leewayMs, lifetimeMaxMs }: ClaimRules, now:
   if (expiry === undefined || expiry <= 0) {
     throw new InvalidToken('exp is missing or not a time');
   }
-  if (issuedAt === undefined || issuedAt <= 0) {
-    throw new InvalidToken('iat is missing or not a time');
+  if (issuedAt !== undefined && issuedAt <= 0) {
+    throw new InvalidToken('iat is not a time');
   }
   assertAlive({ expiresAt: expiry + leewayMs }, now);
   if ((instant(claims, 'nbf') ?? 0) > now + leewayMs) {
     throw new InvalidToken('nbf is in the future');
   }
-  if (issuedAt > now + leewayMs) {
+  if (issuedAt !== undefined && issuedAt > now + leewayMs) {
     throw new InvalidToken('iat is in the future');
   }
-  if (expiry - issuedAt > lifetimeMaxMs) {
+  if (expiry - (issuedAt ?? now) > lifetimeMaxMs) {
     throw new InvalidToken('its life, iat to exp, is too long');
   }
-  return { issuedAt, expiresAt: expiry + leewayMs };
+  return { issuedAt: issuedAt ?? 0, expiresAt: expiry + leewayMs };
 }
 
 function words(claims: Claims, name: 'sub' | 'jti'): string {
