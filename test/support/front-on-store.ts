@@ -6,7 +6,9 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AuditModule } from '@app/audit';
 import { Config, loadConfig, type Environment } from '@app/config';
 import { Database, RowIds } from '@app/database';
+import { KnownHandlers } from '@app/handlers';
 import { LifecycleModule, Shutdown } from '@app/lifecycle';
+import { LimitsModule } from '@app/limits';
 import { Doorbell } from '@app/queue';
 import { TasksModule } from '@app/tasks';
 import { createLogger, Logger } from '@app/telemetry';
@@ -34,11 +36,12 @@ export async function startFrontOn(store: Store, environment: Environment = {}):
     { provide: Database, useValue: store.raw },
     { provide: RowIds, useValue: store.ids },
     { provide: Doorbell, useValue: store.doorbell },
+    { provide: KnownHandlers, useValue: { find: () => undefined } },
   ];
   class Root {}
   Module({})(Root);
   const surroundings = { module: Surroundings, providers: providers as { provide: Type; useValue: unknown }[], exports: providers };
-  const imports = [surroundings, LifecycleModule, AuditModule, TasksModule, ...API_STORES, ApiModule];
+  const imports = [surroundings, LifecycleModule, AuditModule, LimitsModule, TasksModule, ...API_STORES, ApiModule];
   const app = await NestFactory.create<NestExpressApplication>(
     { module: Root, imports },
     { logger: false, bodyParser: false, abortOnError: false, forceCloseConnections: true },

@@ -16,7 +16,7 @@ export const THEM = 'other-tenant';
 export const MARK = 'theirs-7f3a';
 
 /** What a request can name. */
-type Kind = 'task' | 'key' | 'bulk' | 'queue' | 'tag' | 'handler' | 'actor' | 'idempotency key' | 'cursor';
+type Kind = 'task' | 'key' | 'bulk' | 'revocation' | 'queue' | 'tag' | 'handler' | 'actor' | 'idempotency key' | 'cursor';
 
 export interface Call {
   readonly path: string;
@@ -105,7 +105,16 @@ const ROUTES: Readonly<Record<string, Fields>> = {
   'GET /api/keys/:id': byPath('key', '/api/keys/:id'),
   'POST /api/keys/:id/rotate': byPath('key', '/api/keys/:id/rotate', {}),
   'DELETE /api/keys/:id': byPath('key', '/api/keys/:id'),
+  'POST /api/revocations': {
+    subject: ['actor', (value) => ({ path: '/api/revocations', body: { subject: value, reason: 'spying' } })],
+  },
+  'GET /api/revocations': byQuery('/api/revocations', ['cursor', 'cursor']),
+  'DELETE /api/revocations/:id': byPath('revocation', '/api/revocations/:id'),
+  'GET /api/limits': {},
 };
+
+/** Of the operator of the installation, who names any tenant; they need the scope `admin`, which is nobody else's. */
+export const OPERATOR_ROUTES = ['GET /api/limits/:tenant', 'PUT /api/limits/:tenant'];
 
 export const KNOWN_ROUTES = Object.keys(ROUTES);
 
@@ -167,6 +176,8 @@ export async function furnish(store: Store, front: StoredFront): Promise<Theirs>
   const bulk = { path: '/api/bulk', body: { action: 'retry', filter: { name: 'nothing-to-do' }, reason: MARK } };
   const keys = [await make(key), await make(key)];
   const bulks = [await make({ ...bulk, headers: { 'idempotency-key': `${MARK}-bulk` } }), await make(bulk)];
+  const revocation = { path: '/api/revocations', body: { tokenId: `${MARK}-token`, reason: MARK } };
+  const revocations = [await make(revocation), await make({ ...revocation, body: { ...revocation.body, tokenId: `${MARK}-other` } })];
   await make({ path: '/api/tasks', body: ANY_TASK, headers: { 'idempotency-key': `${MARK}-key` } });
   await store.finish(
     await store.hire(),
@@ -186,6 +197,7 @@ export async function furnish(store: Store, front: StoredFront): Promise<Theirs>
   const names: Readonly<Record<Exclude<Kind, 'task' | 'cursor' | 'idempotency key'>, readonly [string, string]>> = {
     key: [keys[0] ?? '', randomUUID()],
     bulk: [bulks[0] ?? '', randomUUID()],
+    revocation: [revocations[0] ?? '', randomUUID()],
     queue: [about.queue, 'nobodys-queue'],
     tag: [`${MARK}-tag`, 'nobodys-tag'],
     handler: [about.name, 'nobodys-name'],
@@ -227,7 +239,7 @@ export async function rowsOfTheirs(store: Store, theirs: Theirs): Promise<string
   const ids = new Set(Object.values(theirs.tasks).map((id) => id.replaceAll('-', '')));
   const tables = [
     ...['tasks', 'attempts', 'timers', 'idempotency_keys', 'task_tags', 'cancel_requests', 'queues', 'task_events', 'audit_entries'],
-    ...['bulk_operations', 'api_keys', 'task_progress', 'task_checkpoints', 'task_resources'],
+    ...['bulk_operations', 'api_keys', 'token_revocations', 'task_progress', 'task_checkpoints', 'task_resources'],
   ];
   const lines: string[] = [];
   for (const table of tables) {
