@@ -31,7 +31,13 @@ export type ApiOnStore = Awaited<ReturnType<typeof startApiOnStore>>;
 export async function startApiOnStore(backend: Backend, environment: Environment = {}, handlers: readonly HandlerFacts[] = []) {
   const addresses = await backend.environment();
   await migrated(String(addresses['DATABASE_URL']));
-  const config = loadConfig({ AUTH_JWT_SECRET: 's'.repeat(64), ...UNHURRIED, ...addresses, ...environment });
+  const config = loadConfig({
+    AUTH_JWT_SECRET: 's'.repeat(64),
+    AUTH_KEY_PEPPER: 'p'.repeat(32),
+    ...UNHURRIED,
+    ...addresses,
+    ...environment,
+  });
   const lines: string[] = [];
   const logger = createLogger({
     level: 'debug',

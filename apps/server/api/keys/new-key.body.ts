@@ -8,7 +8,8 @@ import { parseInstant } from '../request/instant.js';
 import { ReasonField } from '../tasks/operate.body.js';
 
 const NAME_LENGTH_MAX = 128;
-const SCOPE_PATTERN = '^([a-z]+:([a-z]+|\\*)|admin)$';
+/** What may be written: each scope, and each resource with all its actions. */
+const WRITTEN = [...new Set(SCOPES.flatMap((scope) => (scope === 'admin' ? [scope] : [scope, `${scope.split(':')[0]}:*`])))];
 /** Ten years: what a setting may allow at most; what it does allow is checked where the key is made. */
 const LIFETIME_MAX_MS = 3_650 * 86_400_000;
 const OVERLAP_MAX_MS = 90 * 86_400_000;
@@ -21,9 +22,10 @@ export class NewKeyBody {
   @rule('invalid-scopes', isScopeList, `must be a list of 1 to ${SCOPES.length} scopes, each once: RESOURCE:ACTION, RESOURCE:* or admin`)
   @ApiProperty({
     type: 'array',
-    items: { type: 'string', pattern: SCOPE_PATTERN },
+    items: { type: 'string', enum: WRITTEN },
     minItems: 1,
     maxItems: SCOPES.length,
+    uniqueItems: true,
     description:
       'What it may do; nothing that the caller may not. `RESOURCE:*` is every action of the resource that this version knows, and is kept as those.',
     example: ['tasks:write', 'tasks:read'],

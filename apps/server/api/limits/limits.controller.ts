@@ -37,6 +37,7 @@ export class LimitsController {
   @ApiOperation({ summary: 'Read the limits of any tenant, what it uses of them, and who set them' })
   @ApiParam(TENANT)
   @ApiResponse({ status: 200, type: TenantLimitsResponse })
+  @ApiResponse({ status: 422, description: 'No tenant can have this name.' })
   async of(@Param('tenant', TenantName) tenant: string): Promise<TenantLimitsResponse> {
     const [usage, set] = await Promise.all([this.usage.of(tenant), this.setter.rowsOf(tenant)]);
     return Object.assign(showLimits(tenant, this.book, usage), { set: set.map(showSetLimit) });
