@@ -27,6 +27,7 @@ const GUARDED = {
   403: 'The token or API key lacks the scope.',
   429: 'More requests than the tenant, the credential or the address may send; see Retry-After.',
 };
+const METHODS_WITH_BODY = ['POST', 'PUT'];
 const WITH_BODY = {
   408: 'The body took too long.',
   413: 'The body or the payload is too large.',
@@ -64,7 +65,7 @@ function complete(operation: Operation, route: Route): void {
     ...ALWAYS,
     ...(guarded ? GUARDED : {}),
     ...(route.path.includes(':') ? WITH_PARAMETER : {}),
-    ...(route.method === 'POST' ? WITH_BODY : {}),
+    ...(METHODS_WITH_BODY.includes(route.method) ? WITH_BODY : {}),
   };
   for (const [status, description] of Object.entries(problems)) {
     operation.responses[status] ??= { description };
