@@ -12,7 +12,11 @@ import { LimitsResponse, showLimits, showSetLimit, TenantLimitsResponse } from '
 import { NewLimitsBody, readNewLimits } from './new-limits.body.js';
 import { TenantName } from './tenant-name.js';
 
-const TENANT = { name: 'tenant', description: 'The name of a tenant, or `*` for every tenant that has no limit of its own.' };
+const TENANT = {
+  name: 'tenant',
+  description: 'The tenant, or `*` for every tenant that has no limits of its own.',
+  schema: { type: 'string', minLength: 1, maxLength: 64, pattern: '^([A-Za-z0-9._:-]+|\\*)$' },
+};
 
 @ApiTags('limits')
 @Controller('api/limits')
