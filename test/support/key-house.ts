@@ -25,7 +25,7 @@ export const DAY_MS = 86_400_000;
 export const LIMITS = { activeMax: 5, lifetimeMaxMs: 365 * DAY_MS };
 export const OVERLAP_MAX_MS = 7 * DAY_MS;
 
-const RULES = { issuer: null, audience: null, leewayMs: 0, lifetimeMaxMs: DAY_MS, type: 'any' } as const;
+const RULES = { issuer: null, audience: null, leewayMs: 0, lifetimeMaxMs: DAY_MS, type: 'any', issuedAtRequired: false } as const;
 const SIGNING = new SigningKey('HS256', createSecretKey(Buffer.alloc(32, 7)), RULES);
 
 export function pepperOf(text: string | null, embedded = false): KeyPepper {

@@ -70,6 +70,10 @@ export class MemoryKeys {
     return view;
   }
 
+  remembers(): boolean {
+    return false;
+  }
+
   /** The rows of the verification. */
   async find(id: Buffer) {
     const kept = [...this.kept.values()].find(({ view }) => idBytes(view.id)?.equals(id));

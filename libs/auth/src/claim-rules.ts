@@ -12,9 +12,14 @@ export interface ClaimRules {
   readonly lifetimeMaxMs: number;
   /** The `typ` header: `JWT`, `at+jwt` or none, or `at+jwt` alone. */
   readonly type: 'any' | 'at+jwt';
+  /** Whether `iat` must be there: always where others sign, whose tokens may have to be revoked. */
+  readonly issuedAtRequired: boolean;
 }
 
-export type ClaimSettings = Pick<Config, 'authIssuer' | 'authAudience' | 'authLeewayMs' | 'authTokenLifetimeMaxMs' | 'authTokenType'>;
+export type ClaimSettings = Pick<
+  Config,
+  'authIssuer' | 'authAudience' | 'authLeewayMs' | 'authTokenLifetimeMaxMs' | 'authTokenType' | 'authJwksUrl' | 'authJwtPublicKey'
+>;
 
 export function claimRulesOf(settings: ClaimSettings): ClaimRules {
   return {
@@ -23,5 +28,6 @@ export function claimRulesOf(settings: ClaimSettings): ClaimRules {
     leewayMs: settings.authLeewayMs,
     lifetimeMaxMs: settings.authTokenLifetimeMaxMs,
     type: settings.authTokenType,
+    issuedAtRequired: settings.authJwksUrl !== null || settings.authJwtPublicKey !== null,
   };
 }

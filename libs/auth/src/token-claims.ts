@@ -77,14 +77,18 @@ function assertAddressed(claims: Claims, { issuer, audience }: ClaimRules): void
   }
 }
 
-function readTimes(claims: Claims, { leewayMs, lifetimeMaxMs }: ClaimRules, now: number): Pick<ReadClaims, 'issuedAt' | 'expiresAt'> {
+function readTimes(
+  claims: Claims,
+  { leewayMs, lifetimeMaxMs, issuedAtRequired }: ClaimRules,
+  now: number,
+): Pick<ReadClaims, 'issuedAt' | 'expiresAt'> {
   const expiry = instant(claims, 'exp');
   const issuedAt = instant(claims, 'iat');
   if (expiry === undefined || expiry <= 0) {
     throw new InvalidToken('exp is missing or not a time');
   }
-  if (issuedAt !== undefined && issuedAt <= 0) {
-    throw new InvalidToken('iat is not a time');
+  if (issuedAt === undefined ? issuedAtRequired : issuedAt <= 0) {
+    throw new InvalidToken('iat is missing or not a time');
   }
   assertAlive({ expiresAt: expiry + leewayMs }, now);
   if ((instant(claims, 'nbf') ?? 0) > now + leewayMs) {

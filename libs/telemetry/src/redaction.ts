@@ -19,10 +19,9 @@ const TASK_DATA_NAMES: ReadonlySet<string> = new Set(['payload', 'result', 'body
 
 const SECRET_SHAPES: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(-----END [A-Z ]{0,30}PRIVATE KEY-----|$)/g, '[redacted]'],
-  [/(trx_[0-9A-Za-z]{20,24})_[0-9A-Za-z_]+/g, '$1_[redacted]'],
   [/\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}/g, '[redacted]'],
-  // An api key: its id may be shown.
-  [/\b(trx_[A-Za-z0-9]{1,64}_)[A-Za-z0-9_]{16,256}/g, '$1[redacted]'],
+  // An API key, also one that was cut off: its id may be shown.
+  [/\b(trx_[A-Za-z0-9]{1,64})_[A-Za-z0-9_]+/g, '$1_[redacted]'],
   [/\b(Bearer|Basic)\s+[^\s"',;]+/gi, '$1 [redacted]'],
   [/\b([a-z][a-z0-9+.-]{1,30}:\/\/)[^\s/"'<>]*@/gi, '$1[redacted]@'],
   [/((?:set-)?cookie[\\"']{0,8}\s{0,4}[=:]\s{0,4})[^\r\n]+/gi, '$1[redacted]'],

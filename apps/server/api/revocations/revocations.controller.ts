@@ -27,7 +27,7 @@ export class RevocationsController {
   ) {}
 
   @Post()
-  @Scopes('admin')
+  @Scopes('keys:manage')
   @ReadsBody('small')
   @ApiOperation({
     summary: 'Revoke tokens of the tenant',
@@ -45,7 +45,7 @@ export class RevocationsController {
   }
 
   @Get()
-  @Scopes('admin')
+  @Scopes('keys:manage')
   @ReadsQuery('limit', 'cursor')
   @ApiOperation({ summary: 'List revocations, newest first', description: 'Those that were taken back too, until they are deleted.' })
   @ApiQuery({ name: 'limit', required: false, schema: { type: 'integer', minimum: 1, maximum: 200, default: PAGE_DEFAULT } })
@@ -58,7 +58,7 @@ export class RevocationsController {
 
   @Delete(':id')
   @HttpCode(204)
-  @Scopes('admin')
+  @Scopes('keys:manage')
   @ApiOperation({ summary: 'Take a revocation back', description: 'Tokens that it refused, and that have not ended, are accepted again.' })
   @ApiParam({ name: 'id', format: 'uuid', description: 'The id of the revocation.' })
   @ApiResponse({ status: 204, description: 'Taken back, now or before.' })

@@ -14,16 +14,16 @@ let names = 0;
 function caller(tenant = `t${(names += 1)}x`) {
   const key = front.app.get<unknown, SigningKey>(TokenKeys, { strict: false });
   const tokenOf = (subject: string, tokenId?: string): Record<string, string> => {
-    const request = { tenant, subject, scopes: ['admin', 'tasks:read'] as const, ttlMs: 600_000 };
+    const request = { tenant, subject, scopes: ['keys:manage', 'tasks:read'] as const, ttlMs: 600_000 };
     return { authorization: `Bearer ${issueToken(key, front.clock, { ...request, ...(tokenId === undefined ? {} : { tokenId }) })}` };
   };
-  const admin = tokenOf('root');
+  const keeper = tokenOf('root');
   return {
     tokenOf,
-    revoke: (body: object) => front.post('/api/revocations', { reason: 'stolen', ...body }, admin),
-    lift: (id: string) => front.call(`/api/revocations/${id}`, { method: 'DELETE', headers: admin }),
+    revoke: (body: object) => front.post('/api/revocations', { reason: 'stolen', ...body }, keeper),
+    lift: (id: string) => front.call(`/api/revocations/${id}`, { method: 'DELETE', headers: keeper }),
     list: async (query = '') =>
-      (await front.call(`/api/revocations${query}`, { headers: admin })).json() as Promise<{
+      (await front.call(`/api/revocations${query}`, { headers: keeper })).json() as Promise<{
         items: { id: string }[];
         nextCursor: string | null;
       }>,

@@ -51,6 +51,12 @@ export class KeyRows {
     return { row: fresh.row, now: fresh.databaseNow + (this.clock.monotonic() - fresh.readAt) };
   }
 
+  /** Whether there is a key of this id that `find` need not ask for. */
+  remembers(id: Buffer): boolean {
+    const memory = this.known.get(id.toString('hex'));
+    return memory !== undefined && this.clock.monotonic() - memory.readAt < this.keptMs;
+  }
+
   /** For keys that this process has changed itself. */
   forget(ids: readonly Buffer[]): void {
     for (const id of ids) {

@@ -26,9 +26,15 @@ const SECOND_LOOK_MS = 250;
 export class KeyVerification {
   constructor(
     private readonly pepper: KeyPepper,
-    private readonly rows: Pick<KeyRows, 'find'>,
+    private readonly rows: Pick<KeyRows, 'find' | 'remembers'>,
     private readonly uses: Pick<KeyUses, 'note'>,
   ) {}
+
+  /** Whether looking at it costs no statement. */
+  remembers(credential: string): boolean {
+    const text = readKey(credential);
+    return text === null || this.rows.remembers(text.id);
+  }
 
   /** Who holds the key. @throws InvalidKey; TokenExpired; Unavailable where the database is away */
   async verify(credential: string): Promise<Principal> {
