@@ -19,6 +19,8 @@ export interface Account {
   readonly lostAttempts: number;
   /** Those among them whose worker was declared lost while it lived: the machine had not let it send a heartbeat in time. */
   readonly lapsed: number;
+  /** Attempts that a stopping worker gave back because its budget was over: in order, and run again. */
+  readonly released: number;
   /** Starts of a handler beyond the first of each task that its own failure did not ask for. */
   readonly again: number;
   /** Answered, and not there, or not ended as it must. */
@@ -50,6 +52,7 @@ interface AttemptsRow {
   total: number;
   highest: number;
   lost: number;
+  released: number;
   ends: number;
 }
 
@@ -59,7 +62,7 @@ export async function account(place: Place, scene: Scene, deaths: readonly Death
     sql`SELECT id, state, attempt, failures, crashes, created_at, finished_at FROM tasks WHERE queue = ${place.queue}`,
   )) as unknown as TaskRow[];
   const found = (await house.database.query(
-    sql`SELECT a.task_id, COUNT(*) AS total, MAX(a.attempt) AS highest, SUM(a.outcome = 'lost') AS lost, SUM(a.outcome IN ('succeeded', 'cancelled')) AS ends FROM attempts a JOIN tasks t ON t.id = a.task_id WHERE t.queue = ${place.queue} GROUP BY a.task_id`,
+    sql`SELECT a.task_id, COUNT(*) AS total, MAX(a.attempt) AS highest, SUM(a.outcome = 'lost') AS lost, SUM(a.outcome = 'released') AS released, SUM(a.outcome IN ('succeeded', 'cancelled')) AS ends FROM attempts a JOIN tasks t ON t.id = a.task_id WHERE t.queue = ${place.queue} GROUP BY a.task_id`,
   )) as unknown as AttemptsRow[];
   const attempts = new Map(found.map((row) => [idText(row.task_id), row]));
   const tasks = new Map(rows.map((row) => [idText(row.id), row]));
@@ -68,10 +71,11 @@ export async function account(place: Place, scene: Scene, deaths: readonly Death
   const again = [...promised.keys()].reduce((sum, id) => sum + Math.max(0, (starts.get(id) ?? 0) - 1 - scene.failures), 0);
   const kept = [...promised].filter(([, ending]) => ending !== 'gone');
   const wrong = [...tasks].flatMap(([id, row]) => wrongWith(id, row, attempts.get(id), scene));
+  const released = found.reduce((sum, row) => sum + Number(row.released), 0);
   const lapsed = await lapsedOf(place, deaths);
   if (lostAttempts - lapsed > scene.lost * deaths.length + place.phantoms)
     wrong.push(`${lostAttempts} attempts were lost at ${deaths.length} deaths`);
-  if (again - lapsed > scene.again * deaths.length) {
+  if (again - lapsed - released > scene.again * deaths.length) {
     const repeated = [...promised.keys()].filter((id) => (starts.get(id) ?? 0) > 1 + scene.failures);
     wrong.push(`handlers ran ${again} times more at ${deaths.length} deaths: ${await described(place, repeated.slice(0, SHOWN))}`);
   }
@@ -79,6 +83,7 @@ export async function account(place: Place, scene: Scene, deaths: readonly Death
     tasks: place.submissions,
     lostAttempts,
     lapsed,
+    released,
     again,
     lost: kept.filter(([id, ending]) => tasks.get(id) === undefined || (isEnded(tasks.get(id)) && tasks.get(id)?.state !== ending)).length,
     stuck: rows.filter((row) => !isEnded(row)).length + (await place.left()),
