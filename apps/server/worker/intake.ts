@@ -31,7 +31,7 @@ export class Intake {
   private away = false;
   private readonly turns = new Turns();
   private readonly claimAll: Claim = (worker, ids) => this.claimer.claim(worker, ids);
-  /** Called when a tenant that ran as many tasks as it may has room for another. */
+  /** Called when a tenant that ran as many tasks as it may has room for another, as far as this worker knows. */
   onRoom: () => void = () => undefined;
 
   constructor(
@@ -87,12 +87,15 @@ export class Intake {
   }
 
   /**
-   * As `takeIds`, for tasks of one tenant, as far as its limit allows. What it does not allow is set aside at once, so that no
-   * message for it comes back.
+   * As `takeIds`, for tasks of one tenant, as far as its limit allows. What was not claimed is set aside at once: its message is
+   * about to be finished, and none may come back for it.
    */
   async takeWithin(tenant: string, ids: readonly Buffer[]): Promise<void> {
-    await this.oneAtATime(() => this.decide(ids, ids.length, false, this.claimWithin(tenant)));
-    if (this.limits.isFull(tenant)) await this.setAside(ids);
+    const started = await this.oneAtATime(() => this.decide(ids, ids.length, false, this.claimWithin(tenant)));
+    if (started === ids.length) return;
+    await this.setAside(ids);
+    // Where it is full, the end of one of its tasks will say so; one that ended before this moment has said it too early.
+    if (!this.limits.isFull(tenant)) this.onRoom();
   }
 
   /** Claims from one place of the backlog into slots reserved for it; returns how many it got. */
@@ -124,6 +127,7 @@ export class Intake {
     this.limits.asking();
     const { claimed, full } = await this.limitedClaimer.claimBacklog(worker, place, most, limit, trying);
     if (full) this.limits.foundFull(place.tenant);
+    if (full && !this.limits.isFull(place.tenant)) this.onRoom();
     return claimed;
   }
 

@@ -23,6 +23,7 @@ import { bytesOf, newTask } from '../../support/store.js';
 import { until } from '../../support/until.js';
 
 const SLOTS = 8;
+const PLACE = { queue: 'default', lane: 'normal', tenant: 'acme' } as const;
 const config = loadConfig({
   WORKER_CONCURRENCY: String(SLOTS),
   WORKER_ABORT_GRACE_MS: '100',
@@ -113,6 +114,14 @@ onEveryStore('the intake', (current) => {
     await intake.takeIds(ids.map(bytesOf));
   };
 
+  /** By a submitter that knows no queue yet, as every process does when it starts. */
+  const submitGated = async (count: number): Promise<string[]> => {
+    const submitter = current().submitterOf();
+    const added = await Promise.all(Array.from({ length: count }, () => submitter.submit(newTask({ name: 'gated' }))));
+    await submitter.drained();
+    return added.map(({ task }) => task.id);
+  };
+
   const succeeded = async (ids: readonly string[]): Promise<void> => {
     await until(async () => (await Promise.all(ids.map((id) => current().row(id)))).every(({ state }) => state === 'succeeded'), {
       what: 'every task to succeed',
@@ -165,8 +174,7 @@ onEveryStore('the intake', (current) => {
   it.each(['loseAnswer', 'loseCommit'] as const)('keeps to a limit when the claim within it meets: %s', async (accident) => {
     const store = current();
     book.set('acme', { 'tasks.running': 2 });
-    const submitter = store.submitterOf();
-    const ids = await Promise.all(Array.from({ length: 5 }, async () => (await submitter.submit(newTask({ name: 'gated' }))).task.id));
+    const ids = await submitGated(5);
     store.database[accident](['transaction']);
     expect(slots.reserve(5)).toBe(5);
     await intake.takeWithin('acme', ids.map(bytesOf));
@@ -181,6 +189,58 @@ onEveryStore('the intake', (current) => {
     await until(() => slots.busy === 0, { what: 'every slot to be free' });
     expect(await intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS))).toBe(1);
     await succeeded(ids);
+  });
+
+  it('offers again at once what did not fit where a task of the tenant ends while the claim is under way', async () => {
+    const store = current();
+    book.set('acme', { 'tasks.running': 1 });
+    const [first = '', ...others] = await submitGated(3);
+    slots.reserve(1);
+    await intake.takeWithin('acme', [bytesOf(first)]);
+    let unrung = -1;
+    const offered = new Promise<void>((resolve) => {
+      intake.onRoom = () => {
+        void store.count(sql`tasks WHERE phase = 'unrung'`).then((count) => {
+          unrung = count;
+          if (count === others.length) resolve();
+        });
+      };
+    });
+    store.database.delayAnswer(['transaction'], async () => {
+      release();
+      await until(() => slots.busy === others.length, { what: 'the first to end' });
+    });
+    slots.reserve(others.length);
+    await intake.takeWithin('acme', others.map(bytesOf));
+    await offered;
+    expect(unrung).toBe(others.length);
+    for (const place of [PLACE, PLACE]) {
+      expect(await intake.takeBacklog(place, slots.reserve(SLOTS))).toBe(1);
+      await until(() => slots.busy === 0, { what: 'every slot to be free' });
+    }
+    await succeeded([first, ...others]);
+  });
+
+  it('looks again where a task of the tenant ends while a claim from the backlog finds it full', async () => {
+    const store = current();
+    book.set('acme', { 'tasks.running': 1 });
+    const [first = '', second = ''] = await submitGated(2);
+    await store.ringer.setAside([bytesOf(second)]);
+    // Not within the limit, so that the tenant is not thought full yet.
+    await take([first]);
+    let rooms = 0;
+    intake.onRoom = () => {
+      rooms += 1;
+    };
+    store.database.delayAnswer(['transaction'], async () => {
+      release();
+      await until(() => slots.busy === 1, { what: 'the first to end' });
+    });
+    expect(await intake.takeBacklog(PLACE, slots.reserve(1))).toBe(0);
+    expect(rooms).toBe(1);
+    expect(intake.isClosed(PLACE)).toBe(false);
+    expect(await intake.takeBacklog(PLACE, slots.reserve(1))).toBe(1);
+    await succeeded([first, second]);
   });
 
   it('waits for a database that is away, and gives every slot back', async () => {
