@@ -10,6 +10,7 @@ import { HandlerRegistry, type TaskContext } from '@app/handlers';
 import { createLogger } from '@app/telemetry';
 import { Attempts } from '../../../apps/server/worker/attempt.js';
 import { Audit } from '../../../apps/server/worker/audit.js';
+import { BusyTurns } from '../../../apps/server/worker/busy-turns.js';
 import { Executor } from '../../../apps/server/worker/executor.js';
 import { Isolates } from '../../../apps/server/worker/isolates/isolates.js';
 import { Intake } from '../../../apps/server/worker/intake.js';
@@ -32,7 +33,7 @@ const config = loadConfig({
 });
 const logger = createLogger({ level: 'silent', format: 'json', role: 'test' });
 
-onEveryStore('the intake', (current) => {
+onEveryStore('the intake', (current, backend) => {
   let lease: { id: Buffer; held: boolean };
   let slots: Slots;
   let executor: Executor;
@@ -94,6 +95,7 @@ onEveryStore('the intake', (current) => {
       store.claimer,
       store.limitedClaimer,
       limits,
+      new BusyTurns(),
       store.queues,
       store.ringer,
       executor,
@@ -120,6 +122,11 @@ onEveryStore('the intake', (current) => {
     const added = await Promise.all(Array.from({ length: count }, () => submitter.submit(newTask({ name: 'gated' }))));
     await submitter.drained();
     return added.map(({ task }) => task.id);
+  };
+
+  /** From then on a claim within the tenant's limit is one transaction. */
+  const makeTurn = async (): Promise<void> => {
+    await current().raw.execute(sql`INSERT INTO running_turns (tenant) VALUES ('acme')`);
   };
 
   const succeeded = async (ids: readonly string[]): Promise<void> => {
@@ -149,6 +156,7 @@ onEveryStore('the intake', (current) => {
     const store = current();
     const ids = (await store.addMany(5)).map(({ id }) => id);
     await store.ringer.setAside(ids.map(bytesOf));
+    await makeTurn();
     store.database[accident](['transaction']);
     const draw = () => intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS));
     // A transaction that never began has taken nothing; the next look finds the same tasks.
@@ -175,6 +183,7 @@ onEveryStore('the intake', (current) => {
     const store = current();
     book.set('acme', { 'tasks.running': 2 });
     const ids = await submitGated(5);
+    await makeTurn();
     store.database[accident](['transaction']);
     expect(slots.reserve(5)).toBe(5);
     await intake.takeWithin('acme', ids.map(bytesOf));
@@ -226,6 +235,7 @@ onEveryStore('the intake', (current) => {
     book.set('acme', { 'tasks.running': 1 });
     const [first = '', second = ''] = await submitGated(2);
     await store.ringer.setAside([bytesOf(second)]);
+    await makeTurn();
     // Not within the limit, so that the tenant is not thought full yet.
     await take([first]);
     let rooms = 0;
@@ -242,6 +252,40 @@ onEveryStore('the intake', (current) => {
     expect(await intake.takeBacklog(PLACE, slots.reserve(1))).toBe(1);
     await succeeded([first, second]);
   });
+
+  // SQLite has one writer: there is no such moment.
+  if (backend.name !== 'sqlite') {
+    it('does not wait for who stands still while it claims for a tenant, and looks again when that is over', async () => {
+      const store = current();
+      book.set('acme', { 'tasks.running': 1 });
+      const [atDoor = '', inBacklog = ''] = await submitGated(2);
+      const [other] = await store.addMany(1, { tenant: 'other' });
+      await store.ringer.setAside([bytesOf(inBacklog)]);
+      await makeTurn();
+      let rooms = 0;
+      intake.onRoom = () => {
+        rooms += 1;
+      };
+      await store.raw.transaction(async (transaction) => {
+        await transaction.query(sql`SELECT tenant FROM running_turns WHERE tenant = 'acme'${store.raw.dialect.lock}`);
+        slots.reserve(1);
+        await intake.takeWithin('acme', [bytesOf(atDoor)]);
+        expect(await intake.takeBacklog(PLACE, slots.reserve(1))).toBe(0);
+        expect(slots.busy).toBe(0);
+        await take([other?.id ?? '']);
+        await succeeded([other?.id ?? '']);
+        expect(await intake.ready(new AbortController().signal)).toBe(true);
+        await until(() => rooms > 0, { what: 'the next look' });
+      });
+      expect(await store.count(sql`tasks WHERE phase = 'unrung'`)).toBe(2);
+      await until(() => !intake.isClosed(PLACE), { what: 'the pause to be over' });
+      expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(1);
+      release();
+      await until(() => slots.busy === 0, { what: 'every slot to be free' });
+      expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(1);
+      await succeeded([atDoor, inBacklog]);
+    });
+  }
 
   it('waits for a database that is away, and gives every slot back', async () => {
     const store = current();
