@@ -40,12 +40,14 @@ describe('the doorkeeper', () => {
   let aside: Buffer[];
   let rung: Ring[];
   let asides: number;
+  let onAside: () => void;
   let reads: Lane[][];
   let sharing: Sharing;
   let keeper: Doorkeeper;
 
   beforeEach(() => {
     [free, closed, limited, taken, within, aside, rung, asides, reads] = [4, [], [], [], [], [], [], 0, []];
+    onAside = () => undefined;
     sharing = new Sharing(new FixedLimits());
     const slots = {
       get free() {
@@ -63,7 +65,11 @@ describe('the doorkeeper', () => {
       isLimited: (tenant: string) => limited.includes(tenant),
       takeIds: (ids: readonly Buffer[]) => Promise.resolve(void taken.push(...ids)),
       takeWithin: (_tenant: string, ids: readonly Buffer[]) => Promise.resolve(void within.push(...ids)),
-      setAside: (ids: readonly Buffer[]) => Promise.resolve(void aside.push(...ids)),
+      setAside: (ids: readonly Buffer[]) => {
+        aside.push(...ids);
+        onAside();
+        return Promise.resolve();
+      },
     };
     const doorbell = { ring: (rings: readonly Ring[]) => Promise.resolve(void rung.push(...rings)) };
     keeper = new Doorkeeper({ doorbellPatienceMs: PATIENCE_MS }, doorbell, intake, sharing, logger);
@@ -96,6 +102,17 @@ describe('the doorkeeper', () => {
     expect(byTenant(aside)).toEqual({ heavy: 52 });
     expect([rung, asides]).toEqual([[], 1]);
     expect(reads).toEqual([['normal'], ['normal']]);
+  });
+
+  it('says that something may be looked for where what was closed opens while it is set aside', async () => {
+    closed = ['full'];
+    await take([delivery('full', 1)]);
+    expect([byTenant(aside), asides]).toEqual([{ full: 1 }, 0]);
+    onAside = () => {
+      closed = [];
+    };
+    await take([delivery('full', 1)]);
+    expect([byTenant(aside), asides]).toEqual([{ full: 2 }, 1]);
   });
 
   it('clears only the lanes where somebody waits', async () => {

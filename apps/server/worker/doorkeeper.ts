@@ -64,9 +64,11 @@ export class Doorkeeper {
     const { now, rest } = isContested ? this.deal(open, lanes) : this.firstCome(open);
     await this.claim(now);
     if (!isContested) await this.ringAgain(rest);
-    const aside = [...all.filter((delivery) => !open.includes(delivery)), ...(isContested ? rest : [])];
+    const closed = all.filter((delivery) => !open.includes(delivery));
+    const aside = [...closed, ...(isContested ? rest : [])];
     if (aside.length > 0) await this.intake.setAside(aside.flatMap(({ ids }) => ids));
-    if (isContested && rest.length > 0) this.onAside();
+    // What was closed may have opened before it was set aside; whoever looked at that moment has not seen it.
+    if ((isContested && rest.length > 0) || closed.some((delivery) => !this.intake.isClosed(delivery))) this.onAside();
     return all;
   }
 

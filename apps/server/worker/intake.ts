@@ -10,8 +10,10 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Drain, failpoint, pause, Turns } from '@app/lifecycle';
-import { EVERY_TENANT, LimitedClaimer, Queues, Ringer, TaskClaimer, type Backlog, type ClaimedTask, type Pause } from '@app/tasks';
+import { EVERY_TENANT, LimitedClaimer, Queues, Ringer, TaskClaimer } from '@app/tasks';
+import type { Backlog, ClaimedTask, LimitedClaim, Pause } from '@app/tasks';
 import { Logger } from '@app/telemetry';
+import { BusyTurns } from './busy-turns.js';
 import { Executor } from './executor.js';
 import { Lease } from './lease.js';
 import { RunningLimits } from './running-limits.js';
@@ -31,7 +33,7 @@ export class Intake {
   private away = false;
   private readonly turns = new Turns();
   private readonly claimAll: Claim = (worker, ids) => this.claimer.claim(worker, ids);
-  /** Called when a tenant that ran as many tasks as it may has room for another. */
+  /** Called when a tenant that was passed over may have room for another task, as far as this worker knows. */
   onRoom: () => void = () => undefined;
 
   constructor(
@@ -40,6 +42,7 @@ export class Intake {
     @Inject(TaskClaimer) private readonly claimer: TaskClaimer,
     @Inject(LimitedClaimer) private readonly limitedClaimer: LimitedClaimer,
     @Inject(RunningLimits) private readonly limits: RunningLimits,
+    @Inject(BusyTurns) private readonly busy: BusyTurns,
     @Inject(Queues) private readonly queues: Queues,
     @Inject(Ringer) private readonly ringer: Ringer,
     @Inject(Executor) private readonly executor: Executor,
@@ -62,10 +65,15 @@ export class Intake {
     this.paused = new Set(pauses.map(({ tenant, queue }) => `${tenant} ${queue}`));
   }
 
-  /** Whether nothing of the tenant's queue may be started now: it is paused, or the tenant runs as many tasks as it may. */
+  /** Whether nothing of the tenant's queue may be started now: it is paused, or its tenant is passed over. */
   isClosed({ tenant, queue }: Flow): boolean {
     const isPaused = this.paused.size > 0 && (this.paused.has(`${tenant} ${queue}`) || this.paused.has(`${EVERY_TENANT} ${queue}`));
-    return isPaused || this.limits.isFull(tenant);
+    return isPaused || this.isPassedOver(tenant);
+  }
+
+  /** It runs as many tasks as it may, or somebody else is claiming for it. When that ends, `onRoom` is called. */
+  private isPassedOver(tenant: string): boolean {
+    return this.limits.isFull(tenant) || this.busy.has(tenant);
   }
 
   /** The tasks go back to where workers look by themselves. */
@@ -87,12 +95,15 @@ export class Intake {
   }
 
   /**
-   * As `takeIds`, for tasks of one tenant, as far as its limit allows. What it does not allow is set aside at once, so that no
-   * message for it comes back.
+   * As `takeIds`, for tasks of one tenant, as far as its limit allows. What was not claimed is set aside at once: its message is
+   * about to be finished, and none may come back for it.
    */
   async takeWithin(tenant: string, ids: readonly Buffer[]): Promise<void> {
-    await this.oneAtATime(() => this.decide(ids, ids.length, false, this.claimWithin(tenant)));
-    if (this.limits.isFull(tenant)) await this.setAside(ids);
+    const started = await this.oneAtATime(() => this.decide(ids, ids.length, false, this.claimWithin(tenant)));
+    if (started === ids.length) return;
+    await this.setAside(ids);
+    // Where it is passed over, the end of that will be told; an end before this moment was told too early.
+    if (!this.isPassedOver(tenant)) this.onRoom();
   }
 
   /** Claims from one place of the backlog into slots reserved for it; returns how many it got. */
@@ -122,8 +133,9 @@ export class Intake {
     const limit = this.limits.of(place.tenant);
     if (limit === null) return this.claimer.claimBacklog(worker, place, most, trying);
     this.limits.asking();
-    const { claimed, full } = await this.limitedClaimer.claimBacklog(worker, place, most, limit, trying);
-    if (full) this.limits.foundFull(place.tenant);
+    const claim = await this.limitedClaimer.claimBacklog(worker, place, most, limit, trying);
+    const claimed = this.noting(place.tenant, claim);
+    if (claim.full && !this.isPassedOver(place.tenant)) this.onRoom();
     return claimed;
   }
 
@@ -133,10 +145,18 @@ export class Intake {
       const limit = this.limits.of(tenant);
       if (limit === null) return this.claimAll(worker, ids);
       this.limits.asking();
-      const { claimed, full } = await this.limitedClaimer.claim(worker, tenant, ids, limit);
-      if (full) this.limits.foundFull(tenant);
-      return claimed;
+      return this.noting(tenant, await this.limitedClaimer.claim(worker, tenant, ids, limit));
     };
+  }
+
+  private noting(tenant: string, { claimed, full, busy }: LimitedClaim): ClaimedTask[] {
+    if (full) this.limits.foundFull(tenant);
+    if (!busy) this.busy.had(tenant);
+    else
+      this.busy.found(tenant, () => {
+        this.onRoom();
+      });
+    return claimed;
   }
 
   /** Claims until the database has said yes or no to every id. `asked`: a claim went out and its answer is missing. */

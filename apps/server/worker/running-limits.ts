@@ -58,7 +58,10 @@ export class RunningLimits {
     this.ended.clear();
   }
 
-  /** The claim has found the tenant full. Nothing is noted where one of its tasks has ended since the claim was sent. */
+  /**
+   * The claim has found the tenant full. Nothing is noted where one of its tasks has ended here since the claim was sent: then
+   * nobody else will say that there is room, so whoever asked must ask again.
+   */
   foundFull(tenant: string): void {
     if (this.ended.has(tenant)) return;
     if (this.fullUntil.size >= FULL_MAX) this.fullUntil.clear();

@@ -3,6 +3,7 @@ import type { Config } from '@app/config';
 import { Abandonment } from './abandon.js';
 import { Attempts } from './attempt.js';
 import { Audit } from './audit.js';
+import { BusyTurns } from './busy-turns.js';
 import { Cancels } from './cancels.js';
 import { Containment } from './containment.js';
 import { Doorkeeper } from './doorkeeper.js';
@@ -33,6 +34,7 @@ export class WorkerModule {
       providers: [
         Slots,
         RunningLimits,
+        BusyTurns,
         Sharing,
         Suspects,
         Desks,

@@ -4,6 +4,9 @@
  * as many as there is room for, and commits. Whatever ends a run needs to know nothing of this. What a lost worker held counts
  * until it is swept, because it may still run.
  *
+ * Nobody waits for the turn: a process may stand still while it has it, and would make every claimer stand still with it. Whoever
+ * does not get it takes nothing, is told so, and comes back. For the same reason tasks whose rows somebody holds are passed over.
+ *
  * The count walks the tenant's own part of the phase index, queue by queue, and stops at the limit; besides what runs it passes
  * over what waits at the door, which is a window at most. Tenants without a limit that could bind do not come this way.
  */
@@ -16,9 +19,13 @@ export interface LimitedClaim {
   claimed: ClaimedTask[];
   /** Whether the tenant now runs as many as it may: nothing more is to be had before one of its tasks ends. */
   full: boolean;
+  /** Whether somebody else had the tenant's turn, so that nothing was looked at. */
+  busy: boolean;
 }
 
-const FULL: LimitedClaim = { claimed: [], full: true };
+const NOTHING: LimitedClaim = { claimed: [], full: false, busy: false };
+const FULL: LimitedClaim = { claimed: [], full: true, busy: false };
+const BUSY: LimitedClaim = { claimed: [], full: false, busy: true };
 
 export class LimitedClaimer {
   constructor(private readonly database: Database) {}
@@ -28,7 +35,7 @@ export class LimitedClaimer {
    * Throws CommitUnknown where the answer was lost, as `claimBacklog` does: then `TaskClaimer.held` tells.
    */
   async claim(worker: Buffer, tenant: string, ids: readonly Buffer[], limit: number): Promise<LimitedClaim> {
-    if (ids.length === 0) return { claimed: [], full: false };
+    if (ids.length === 0) return NOTHING;
     const candidates = claimable(this.database.dialect, [...ids].sort(Buffer.compare));
     return this.within(worker, tenant, candidates, limit, () => undefined);
   }
@@ -44,32 +51,47 @@ export class LimitedClaimer {
     return this.within(worker, place.tenant, oldest(this.database.dialect, place, most), limit, trying);
   }
 
-  private async within(
+  /** With the tenant's row, which is made where it is its first claim: by itself, so that nobody ever has a row that others wait for. */
+  private async within(...claim: Parameters<LimitedClaimer['inTurn']>): Promise<LimitedClaim> {
+    const first = await this.inTurn(...claim);
+    if (first !== null) return first;
+    const [, tenant] = claim;
+    await this.database.execute(
+      sql`INSERT INTO running_turns (tenant) VALUES (${tenant})${this.database.dialect.keepExisting(['tenant'])}`,
+    );
+    return (await this.inTurn(...claim)) ?? BUSY;
+  }
+
+  /** Null where the tenant has no row yet. */
+  private async inTurn(
     worker: Buffer,
     tenant: string,
     candidates: Sql,
     limit: number,
     trying: (ids: readonly Buffer[]) => void,
-  ): Promise<LimitedClaim> {
+  ): Promise<LimitedClaim | null> {
     const { dialect } = this.database;
     return this.database.transaction(async (transaction) => {
-      const [, counted, found] = await transaction.run([this.turn(tenant), this.running(tenant, limit), candidates]);
+      const turn = sql`SELECT tenant FROM running_turns WHERE tenant = ${tenant}`;
+      // The count comes after the turn, and so sees all that was committed by those who had it before.
+      const [made, mineNow, counted, found] = await transaction.run([
+        turn,
+        sql`${turn}${dialect.lockFree}`,
+        this.running(tenant, limit),
+        candidates,
+      ]);
+      if (mineNow?.rows.length !== 1) return made?.rows.length === 1 ? BUSY : null;
       const room = limit - runningOf(counted);
       if (room <= 0) return FULL;
       const ids = ((found?.rows ?? []) as { id: Buffer }[]).slice(0, room).map(({ id }) => id);
-      if (ids.length === 0) return { claimed: [], full: false };
+      if (ids.length === 0) return NOTHING;
       trying(ids);
       failpoint('claim.locked');
       const outcomes = await transaction.commitWith([take(dialect, worker, ids), mine(dialect, worker, ids)]);
       failpoint('claim.committed');
       const claimed = claimedOf(outcomes.at(-1));
-      return { claimed, full: claimed.length >= room };
+      return { claimed, full: claimed.length >= room, busy: false };
     });
-  }
-
-  /** Makes the tenant's row, or locks the one that is there, until the end of the transaction. */
-  private turn(tenant: string): Sql {
-    return sql`INSERT INTO running_turns (tenant) VALUES (${tenant})${this.database.dialect.keepExisting(['tenant'])}`;
   }
 
   /**

@@ -67,9 +67,9 @@ export function oldest(dialect: Dialect, place: Backlog, most: number): Sql {
   return sql`SELECT id FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now}) ORDER BY id LIMIT ${most}${dialect.lockFree}`;
 }
 
-/** Locks those of the ids that may run. */
-export function claimable({ now, byPrimary, lock }: Dialect, ids: readonly Buffer[]): Sql {
-  return sql`SELECT id FROM tasks${byPrimary} WHERE id IN (${list(ids)}) AND state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now}) ORDER BY id${lock}`;
+/** Locks those of the ids that may run, past what somebody else holds. */
+export function claimable({ now, byPrimary, lockFree }: Dialect, ids: readonly Buffer[]): Sql {
+  return sql`SELECT id FROM tasks${byPrimary} WHERE id IN (${list(ids)}) AND state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now}) ORDER BY id${lockFree}`;
 }
 
 /** Makes those of the ids that may run the worker's. */

@@ -1,16 +1,19 @@
 /** Claims of a tenant that may run only so many tasks at a time: never one too many, whoever claims and however. */
 import { setImmediate } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
-import { sql } from '@app/database';
+import { list, sql } from '@app/database';
 import { Unavailable } from '@app/errors';
 import type { ClaimedTask } from '@app/tasks';
 import { bytesOf, newTask, OOPS, type Store } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
 
 const PLACE = { queue: 'default', lane: 'normal', tenant: 'acme' } as const;
+const FULL = { claimed: [], full: true, busy: false };
+const NOTHING = { claimed: [], full: false, busy: false };
+const BUSY = { claimed: [], full: false, busy: true };
 const noTrying = (): void => undefined;
 
-onEveryStore('claiming within a limit', (current) => {
+onEveryStore('claiming within a limit', (current, backend) => {
   /** By a submitter that knows no queue yet, as every process does when it starts. */
   const addMany = async (count: number, options: Parameters<typeof newTask>[0] = {}): Promise<Buffer[]> => {
     const submitter = current().submitterOf();
@@ -28,11 +31,11 @@ onEveryStore('claiming within a limit', (current) => {
     const first = await store.limitedClaimer.claim(worker, 'acme', [...ids].reverse(), 3);
     expect(first.claimed.map(({ bytes }) => bytes).sort(Buffer.compare)).toEqual(ids.slice(0, 3));
     expect(first.full).toBe(true);
-    expect(await store.limitedClaimer.claim(worker, 'acme', ids.slice(3), 3)).toEqual({ claimed: [], full: true });
+    expect(await store.limitedClaimer.claim(worker, 'acme', ids.slice(3), 3)).toEqual(FULL);
     await store.settle(worker, first.claimed[0]!, { kind: 'succeeded', result: 'null' });
     expect(await store.limitedClaimer.claim(worker, 'acme', ids.slice(3), 3)).toMatchObject({ claimed: [{ attempt: 1 }], full: true });
     expect(await store.limitedClaimer.claim(worker, 'acme', ids.slice(4), 10)).toMatchObject({ claimed: [{}], full: false });
-    expect(await store.limitedClaimer.claim(worker, 'acme', [], 10)).toEqual({ claimed: [], full: false });
+    expect(await store.limitedClaimer.claim(worker, 'acme', [], 10)).toEqual(NOTHING);
   });
 
   it('takes of the backlog as many as there is room for, whatever else is asked for', async () => {
@@ -45,10 +48,10 @@ onEveryStore('claiming within a limit', (current) => {
       store.limitedClaimer.claimBacklog(worker, PLACE, most, limit, (ids) => tried.push(ids.length));
     expect(await draw(2, 5)).toMatchObject({ claimed: [{}, {}], full: false });
     expect(await draw(8, 5)).toMatchObject({ claimed: [{}, {}, {}], full: true });
-    expect(await draw(8, 5)).toEqual({ claimed: [], full: true });
-    expect(await draw(8, 0)).toEqual({ claimed: [], full: true });
+    expect(await draw(8, 5)).toEqual(FULL);
+    expect(await draw(8, 0)).toEqual(FULL);
     expect(await draw(8, 100)).toMatchObject({ claimed: [{}, {}, {}], full: false });
-    expect(await draw(8, 100)).toEqual({ claimed: [], full: false });
+    expect(await draw(8, 100)).toEqual(NOTHING);
     expect(tried).toEqual([2, 3, 3]);
   });
 
@@ -63,7 +66,7 @@ onEveryStore('claiming within a limit', (current) => {
     for (const place of places) await store.claimer.claim(worker, await addMany(1, place));
     await store.claimer.claim(worker, await addMany(4, { tenant: 'other', queue: 'a' }));
     const ids = await addMany(3, { queue: 'c' });
-    expect(await store.limitedClaimer.claim(worker, 'acme', ids, 3)).toEqual({ claimed: [], full: true });
+    expect(await store.limitedClaimer.claim(worker, 'acme', ids, 3)).toEqual(FULL);
     expect(await store.limitedClaimer.claim(worker, 'acme', ids, 4)).toMatchObject({ claimed: [{}], full: true });
   });
 
@@ -95,13 +98,36 @@ onEveryStore('claiming within a limit', (current) => {
     expect(await mostAtOnce(store)).toBeLessThanOrEqual(limit);
   }, 60_000);
 
+  // SQLite has one writer: there is no such moment.
+  if (backend.name !== 'sqlite') {
+    it('takes nothing, and waits for nobody, while somebody else has the turn', async () => {
+      const store = current();
+      const worker = await store.hire();
+      const ids = await addMany(2);
+      store.doorbell.window = 'shut';
+      await addMany(2);
+      expect(await store.limitedClaimer.claim(worker, 'acme', ids, 0)).toEqual(FULL);
+      await store.raw.transaction(async (transaction) => {
+        await transaction.run([
+          sql`SELECT tenant FROM running_turns WHERE tenant = 'acme'${store.raw.dialect.lock}`,
+          sql`SELECT id FROM tasks WHERE id IN (${list(ids)}) ORDER BY id${store.raw.dialect.lock}`,
+        ]);
+        expect(await store.limitedClaimer.claim(worker, 'acme', ids, 2)).toEqual(BUSY);
+        expect(await store.limitedClaimer.claimBacklog(worker, PLACE, 2, 2, noTrying)).toEqual(BUSY);
+        const others = await addMany(1, { tenant: 'other' });
+        expect(await store.limitedClaimer.claim(worker, 'other', others, 2)).toMatchObject({ claimed: [{}], busy: false });
+      });
+      expect(await store.limitedClaimer.claim(worker, 'acme', ids, 2)).toMatchObject({ claimed: [{}, {}], full: true, busy: false });
+    });
+  }
+
   it('counts what a lost worker held until it is taken back', async () => {
     const store = current();
     const [lost, worker] = [await store.hire(), await store.hire()];
     const ids = await addMany(3);
     expect((await store.limitedClaimer.claim(lost, 'acme', ids.slice(0, 2), 2)).claimed).toHaveLength(2);
     await store.bury(lost);
-    expect(await store.limitedClaimer.claim(worker, 'acme', ids.slice(2), 2)).toEqual({ claimed: [], full: true });
+    expect(await store.limitedClaimer.claim(worker, 'acme', ids.slice(2), 2)).toEqual(FULL);
     await store.sweeper.takeBack();
     expect((await store.limitedClaimer.claim(worker, 'acme', ids, 2)).claimed).toHaveLength(2);
   });
@@ -127,6 +153,7 @@ onEveryStore('claiming within a limit', (current) => {
     const worker = await store.hire();
     const ids = await addMany(3);
     let tried: readonly Buffer[] = ids;
+    expect(await store.limitedClaimer.claim(worker, 'acme', ids, 0)).toEqual(FULL);
     store.database.loseAnswer(['transaction']);
     const claim: Promise<{ claimed: ClaimedTask[] }> =
       way === 'ids'

@@ -10,6 +10,7 @@ import { HandlerRegistry, type TaskContext } from '@app/handlers';
 import { createLogger } from '@app/telemetry';
 import { Attempts } from '../../../apps/server/worker/attempt.js';
 import { Audit } from '../../../apps/server/worker/audit.js';
+import { BusyTurns } from '../../../apps/server/worker/busy-turns.js';
 import { Executor } from '../../../apps/server/worker/executor.js';
 import { Isolates } from '../../../apps/server/worker/isolates/isolates.js';
 import { Intake } from '../../../apps/server/worker/intake.js';
@@ -23,6 +24,7 @@ import { bytesOf, newTask } from '../../support/store.js';
 import { until } from '../../support/until.js';
 
 const SLOTS = 8;
+const PLACE = { queue: 'default', lane: 'normal', tenant: 'acme' } as const;
 const config = loadConfig({
   WORKER_CONCURRENCY: String(SLOTS),
   WORKER_ABORT_GRACE_MS: '100',
@@ -31,7 +33,7 @@ const config = loadConfig({
 });
 const logger = createLogger({ level: 'silent', format: 'json', role: 'test' });
 
-onEveryStore('the intake', (current) => {
+onEveryStore('the intake', (current, backend) => {
   let lease: { id: Buffer; held: boolean };
   let slots: Slots;
   let executor: Executor;
@@ -93,6 +95,7 @@ onEveryStore('the intake', (current) => {
       store.claimer,
       store.limitedClaimer,
       limits,
+      new BusyTurns(),
       store.queues,
       store.ringer,
       executor,
@@ -111,6 +114,19 @@ onEveryStore('the intake', (current) => {
     const reserved = slots.reserve(ids.length);
     expect(reserved).toBe(ids.length);
     await intake.takeIds(ids.map(bytesOf));
+  };
+
+  /** By a submitter that knows no queue yet, as every process does when it starts. */
+  const submitGated = async (count: number): Promise<string[]> => {
+    const submitter = current().submitterOf();
+    const added = await Promise.all(Array.from({ length: count }, () => submitter.submit(newTask({ name: 'gated' }))));
+    await submitter.drained();
+    return added.map(({ task }) => task.id);
+  };
+
+  /** From then on a claim within the tenant's limit is one transaction. */
+  const makeTurn = async (): Promise<void> => {
+    await current().raw.execute(sql`INSERT INTO running_turns (tenant) VALUES ('acme')`);
   };
 
   const succeeded = async (ids: readonly string[]): Promise<void> => {
@@ -140,6 +156,7 @@ onEveryStore('the intake', (current) => {
     const store = current();
     const ids = (await store.addMany(5)).map(({ id }) => id);
     await store.ringer.setAside(ids.map(bytesOf));
+    await makeTurn();
     store.database[accident](['transaction']);
     const draw = () => intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS));
     // A transaction that never began has taken nothing; the next look finds the same tasks.
@@ -165,8 +182,8 @@ onEveryStore('the intake', (current) => {
   it.each(['loseAnswer', 'loseCommit'] as const)('keeps to a limit when the claim within it meets: %s', async (accident) => {
     const store = current();
     book.set('acme', { 'tasks.running': 2 });
-    const submitter = store.submitterOf();
-    const ids = await Promise.all(Array.from({ length: 5 }, async () => (await submitter.submit(newTask({ name: 'gated' }))).task.id));
+    const ids = await submitGated(5);
+    await makeTurn();
     store.database[accident](['transaction']);
     expect(slots.reserve(5)).toBe(5);
     await intake.takeWithin('acme', ids.map(bytesOf));
@@ -182,6 +199,93 @@ onEveryStore('the intake', (current) => {
     expect(await intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS))).toBe(1);
     await succeeded(ids);
   });
+
+  it('offers again at once what did not fit where a task of the tenant ends while the claim is under way', async () => {
+    const store = current();
+    book.set('acme', { 'tasks.running': 1 });
+    const [first = '', ...others] = await submitGated(3);
+    slots.reserve(1);
+    await intake.takeWithin('acme', [bytesOf(first)]);
+    let unrung = -1;
+    const offered = new Promise<void>((resolve) => {
+      intake.onRoom = () => {
+        void store.count(sql`tasks WHERE phase = 'unrung'`).then((count) => {
+          unrung = count;
+          if (count === others.length) resolve();
+        });
+      };
+    });
+    store.database.delayAnswer(['transaction'], async () => {
+      release();
+      await until(() => slots.busy === others.length, { what: 'the first to end' });
+    });
+    slots.reserve(others.length);
+    await intake.takeWithin('acme', others.map(bytesOf));
+    await offered;
+    expect(unrung).toBe(others.length);
+    for (const place of [PLACE, PLACE]) {
+      expect(await intake.takeBacklog(place, slots.reserve(SLOTS))).toBe(1);
+      await until(() => slots.busy === 0, { what: 'every slot to be free' });
+    }
+    await succeeded([first, ...others]);
+  });
+
+  it('looks again where a task of the tenant ends while a claim from the backlog finds it full', async () => {
+    const store = current();
+    book.set('acme', { 'tasks.running': 1 });
+    const [first = '', second = ''] = await submitGated(2);
+    await store.ringer.setAside([bytesOf(second)]);
+    await makeTurn();
+    // Not within the limit, so that the tenant is not thought full yet.
+    await take([first]);
+    let rooms = 0;
+    intake.onRoom = () => {
+      rooms += 1;
+    };
+    store.database.delayAnswer(['transaction'], async () => {
+      release();
+      await until(() => slots.busy === 1, { what: 'the first to end' });
+    });
+    expect(await intake.takeBacklog(PLACE, slots.reserve(1))).toBe(0);
+    expect(rooms).toBe(1);
+    expect(intake.isClosed(PLACE)).toBe(false);
+    expect(await intake.takeBacklog(PLACE, slots.reserve(1))).toBe(1);
+    await succeeded([first, second]);
+  });
+
+  // SQLite has one writer: there is no such moment.
+  if (backend.name !== 'sqlite') {
+    it('does not wait for who stands still while it claims for a tenant, and looks again when that is over', async () => {
+      const store = current();
+      book.set('acme', { 'tasks.running': 1 });
+      const [atDoor = '', inBacklog = ''] = await submitGated(2);
+      const [other] = await store.addMany(1, { tenant: 'other' });
+      await store.ringer.setAside([bytesOf(inBacklog)]);
+      await makeTurn();
+      let rooms = 0;
+      intake.onRoom = () => {
+        rooms += 1;
+      };
+      await store.raw.transaction(async (transaction) => {
+        await transaction.query(sql`SELECT tenant FROM running_turns WHERE tenant = 'acme'${store.raw.dialect.lock}`);
+        slots.reserve(1);
+        await intake.takeWithin('acme', [bytesOf(atDoor)]);
+        expect(await intake.takeBacklog(PLACE, slots.reserve(1))).toBe(0);
+        expect(slots.busy).toBe(0);
+        await take([other?.id ?? '']);
+        await succeeded([other?.id ?? '']);
+        expect(await intake.ready(new AbortController().signal)).toBe(true);
+        await until(() => rooms > 0, { what: 'the next look' });
+      });
+      expect(await store.count(sql`tasks WHERE phase = 'unrung'`)).toBe(2);
+      await until(() => !intake.isClosed(PLACE), { what: 'the pause to be over' });
+      expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(1);
+      release();
+      await until(() => slots.busy === 0, { what: 'every slot to be free' });
+      expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(1);
+      await succeeded([atDoor, inBacklog]);
+    });
+  }
 
   it('waits for a database that is away, and gives every slot back', async () => {
     const store = current();

@@ -7,6 +7,7 @@ import { Loops, Shutdown } from '@app/lifecycle';
 import type { Workers } from '@app/tasks';
 import { createLogger } from '@app/telemetry';
 import { Attempts } from '../../../apps/server/worker/attempt.js';
+import { BusyTurns } from '../../../apps/server/worker/busy-turns.js';
 import { Executor } from '../../../apps/server/worker/executor.js';
 import { Intake } from '../../../apps/server/worker/intake.js';
 import { Isolates } from '../../../apps/server/worker/isolates/isolates.js';
@@ -79,6 +80,7 @@ onEveryStore('a renewed lease', (current) => {
       store.claimer,
       store.limitedClaimer,
       limits,
+      new BusyTurns(),
       store.queues,
       store.ringer,
       executor,
