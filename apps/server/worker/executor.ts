@@ -140,26 +140,28 @@ export class Executor {
   private async attempt(held: Held, handler: HandlerDefinition | undefined): Promise<Over> {
     const { worker, task } = held;
     if (handler === undefined) return this.giveBack(worker, task, 'unknown-handler', this.config.unknownHandlerPauseMs);
-    if (!this.isSuspect(task)) {
-      await this.suspects.opened();
-      return this.attempts.execute(held, handler);
-    }
-    if (this.suspects.full) return this.giveBack(worker, task, 'suspect-waits', Math.round(SUSPECT_PAUSE_MS * (1 + 2 * Math.random())));
-    return this.suspects.alone(() => this.isolated(held, handler));
+    // Held back here nobody would hear its cancel or its deadline, for as long as the suspect runs.
+    const mustWait = this.isSuspect(task) ? this.suspects.full : this.suspects.closed;
+    if (mustWait) return this.giveBack(worker, task, 'suspect-waits', Math.round(SUSPECT_PAUSE_MS * (1 + 2 * Math.random())));
+    if (!this.isSuspect(task)) return this.attempts.execute(held, handler);
+    return (await this.suspects.alone(() => this.isolated(held, handler))) ?? this.attempts.execute(held, handler);
   }
 
-  /** Waits a moment to be alone; where it is, the worker's row says so for as long as the handler runs. */
-  private async isolated(held: Held, handler: HandlerDefinition): Promise<Over> {
+  /**
+   * Waits a moment to be alone; then the worker's row says so for as long as the handler runs. Null where it is not: in company it has to
+   * run as everybody does, and nobody is kept out for it.
+   */
+  private async isolated(held: Held, handler: HandlerDefinition): Promise<Over | null> {
     const { worker, task } = held;
     const giveUp = AbortSignal.timeout(ISOLATION_MS);
     const others = (): boolean => this.suspects.hooks > 0 || this.running.list().some(({ stop }) => stop !== null);
     while (others() && held.stopped === null && !giveUp.aborted) await pause(IDLE_LOOK_MS, giveUp);
-    const alone = !others() && held.stopped === null;
-    if (alone) await this.workers.setSolo(worker, task.bytes);
+    if (others() || held.stopped !== null) return null;
+    await this.workers.setSolo(worker, task.bytes);
     try {
       return await this.attempts.execute(held, handler);
     } finally {
-      if (alone) await this.workers.setSolo(worker, null);
+      await this.workers.setSolo(worker, null);
     }
   }
 
@@ -190,7 +192,7 @@ export class Executor {
     const unhandled = code === 'unknown-handler';
     const message = unhandled
       ? 'This worker has no handler of this name and gave the task back.'
-      : 'Tasks that were there when their worker died run one by one; there are too many of them here.';
+      : 'A task that was there when its worker died runs by itself here; the others were given back.';
     await this.attempts.settle(worker, task, { kind: 'released', delayMs, unhandled, error: { code, message } });
     return { leftover: null };
   }

@@ -1,6 +1,6 @@
 /**
- * Where a task runs that was there too often when a worker died: by itself. One suspect at a time; while one waits or runs, the
- * worker takes nothing new and starts nothing else. What runs already gets a moment to finish. If it does, the suspect is
+ * Where a task runs that was there too often when a worker died: by itself. One suspect at a time; while it waits or runs, the
+ * worker takes nothing new, starts nothing else, and gives back what it has claimed besides. What runs already gets a moment to finish. If it does, the suspect is
  * alone, its worker's row says so, and a crash is then its own beyond doubt, and nobody else's. If it does not, the suspect runs
  * in company, where a crash proves little and counts only towards a higher limit. Hooks for abandoned resources run beside the
  * tasks and end a process as well as they do, so they are company too.
@@ -8,15 +8,14 @@
 import { Injectable } from '@nestjs/common';
 import { Turns } from '@app/lifecycle';
 
-/** How many suspects may wait here for their turn; further ones are given back, for other workers. */
-const WAITING_MAX = 4;
+/** How many suspects may be here, one of them running; further ones are given back: who waits here hears neither cancel nor deadline. */
+const WAITING_MAX = 1;
 
 @Injectable()
 export class Suspects {
   private inside = 0;
   private hooksInside = 0;
   private readonly turns = new Turns();
-  private waitingForOpen: (() => void)[] = [];
 
   /** Whether a suspect waits or runs, so that nothing else may start. */
   get closed(): boolean {
@@ -47,12 +46,6 @@ export class Suspects {
       return await this.turns.take(work);
     } finally {
       this.inside -= 1;
-      if (!this.closed) for (const open of this.waitingForOpen.splice(0)) open();
     }
-  }
-
-  /** Resolves when no suspect waits or runs. */
-  async opened(): Promise<void> {
-    if (this.closed) await new Promise<void>((resolve) => this.waitingForOpen.push(resolve));
   }
 }

@@ -72,14 +72,18 @@ export class HistoryPruner {
     return { deleted: steps.reduce((sum, { deleted }) => sum + deleted, 0), again: steps.some(({ again }) => again) };
   }
 
+  /** By age once more where it deletes: a key that another pruner has deleted meanwhile may be in use again. */
   private async pruneKeys(now: number): Promise<number> {
+    const oldest = now - this.retention.idempotencyMs;
     const rows = await this.database.query<{ tenant: string; key_hash: Buffer }>(
-      sql`SELECT tenant, key_hash FROM idempotency_keys WHERE created_at < ${now - this.retention.idempotencyMs} ORDER BY created_at LIMIT ${PAGE}`,
+      sql`SELECT tenant, key_hash FROM idempotency_keys WHERE created_at < ${oldest} ORDER BY created_at LIMIT ${PAGE}`,
     );
     const byTenant = new Map<string, Buffer[]>();
     for (const { tenant, key_hash: hash } of rows) byTenant.set(tenant, [...(byTenant.get(tenant) ?? []), hash]);
     for (const [tenant, hashes] of byTenant) {
-      await this.database.execute(sql`DELETE FROM idempotency_keys WHERE tenant = ${tenant} AND key_hash IN (${list(hashes)})`);
+      await this.database.execute(
+        sql`DELETE FROM idempotency_keys WHERE tenant = ${tenant} AND key_hash IN (${list(hashes)}) AND created_at < ${oldest}`,
+      );
     }
     return rows.length;
   }

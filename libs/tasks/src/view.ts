@@ -19,7 +19,22 @@ export function optionsText(task: NewTask): string {
   return JSON.stringify(options);
 }
 
-export const parseOptions = (text: string): TaskOptions => JSON.parse(text) as TaskOptions;
+/**
+ * What a column of JSON holds; undefined where it holds none, which only somebody who edits rows by hand can bring about. One such row
+ * must not stop a worker that claims it together with others, nor hide the list that it stands in.
+ */
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+export function parseOptions(text: string): TaskOptions {
+  const options = readJson(text);
+  return typeof options === 'object' && options !== null ? options : {};
+}
 
 const timeOrNull = (ms: number): number | null => (ms === 0 ? null : ms);
 
@@ -79,8 +94,8 @@ export function viewOf(row: TaskRow, extras: Extras): TaskView {
     state: row.state,
     reason: row.reason === 'none' ? null : row.reason,
     discarded: row.ended === 'discarded',
-    payload: JSON.parse(row.payload) as unknown,
-    result: result === null ? null : (JSON.parse(result) as unknown),
+    payload: readJson(row.payload) ?? null,
+    result: result === null ? null : (readJson(result) ?? null),
     lastError: failed === undefined ? null : { code: failed.error_code, message: failed.error_message },
     attempt: row.attempt,
     failures: row.failures,

@@ -1,5 +1,6 @@
 /** A claim: one owner at a time, only of what may run, and never forgotten. */
 import { expect, it } from '@jest/globals';
+import { sql } from '@app/database';
 import { Unavailable } from '@app/errors';
 import type { ClaimedTask } from '@app/tasks';
 import { bytesOf, OOPS, takeAll } from '../../support/store.js';
@@ -10,6 +11,23 @@ const ids = (tasks: readonly { id: string }[]): string[] => tasks.map(({ id }) =
 const noTrying = (): void => undefined;
 
 onEveryStore('claiming', (current) => {
+  it('takes a task whose options or payload somebody has spoilt by hand, and its neighbours, and lists all of them', async () => {
+    const store = current();
+    const worker = await store.hire();
+    const [spoilt, odd, sound] = await store.addMany(3);
+    await store.raw.execute(sql`UPDATE tasks SET options = ${'{not'} WHERE id = ${bytesOf(spoilt!.id)}`);
+    await store.raw.execute(sql`UPDATE tasks SET payload = ${'{not'} WHERE id = ${bytesOf(odd!.id)}`);
+    const claimed = await store.claimer.claim(
+      worker,
+      [spoilt!, odd!, sound!].map(({ id }) => bytesOf(id)),
+    );
+    expect(ids(claimed)).toEqual(ids([spoilt!, odd!, sound!]));
+    expect(claimed.find(({ id }) => id === spoilt!.id)).toMatchObject({ retry: null });
+    const { items } = await store.reader.list('acme', {}, { limit: 10, cursor: null });
+    const payloads = new Map(items.map(({ id, payload }) => [id, payload]));
+    expect([spoilt!, odd!, sound!].map(({ id }) => payloads.get(id))).toEqual([sound!.payload, null, sound!.payload]);
+  });
+
   it('hands over all that is needed to run the task, and makes it the worker’s', async () => {
     const store = current();
     const worker = await store.hire();

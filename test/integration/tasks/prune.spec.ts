@@ -143,6 +143,19 @@ onEveryStore('pruning', (current) => {
     expect(await store.count(sql`tasks`)).toBe(4);
   });
 
+  it('keeps a key that was used again since another pruner deleted it', async () => {
+    const store = current();
+    await store.add({ idempotency: keyed('again') });
+    await store.raw.execute(sql`UPDATE idempotency_keys SET created_at = 1`);
+    // First it forgets workers.
+    store.database.interrupt(['execute'], () => Promise.resolve());
+    store.database.interrupt(['execute'], async () => {
+      await store.raw.execute(sql`UPDATE idempotency_keys SET created_at = ${await store.now()}`);
+    });
+    await store.prunerOf().prune();
+    expect(await store.count(sql`idempotency_keys`)).toBe(1);
+  });
+
   it('forgets workers that are gone for long, and no others', async () => {
     const store = current();
     const [live, draining, stopped, lost, fresh] = await Promise.all(Array.from({ length: 5 }, () => store.hire()));

@@ -391,6 +391,32 @@ onEveryStore('the intake', (current, backend) => {
     expect(hooks.mock.calls.length).toBeGreaterThanOrEqual(3);
   });
 
+  it('gives back what it has claimed beside a suspect, so that a cancel or a deadline is heard', async () => {
+    const store = current();
+    const [suspect, other] = [(await store.addMany(1, { name: 'gated' }))[0]?.id ?? '', (await store.addMany(1))[0]?.id ?? ''];
+    await store.raw.execute(sql`UPDATE tasks SET crashes = 2 WHERE id = ${bytesOf(suspect)}`);
+    await take([suspect]);
+    await until(() => runs.includes(suspect), { what: 'the suspect to run' });
+    await take([other]);
+    await until(async () => (await store.row(other)).state !== 'running', { what: 'the other to be given back' });
+    expect(await store.attempts(other)).toMatchObject([{ outcome: 'released', error_code: 'suspect-waits' }]);
+    expect(await store.row(other)).toMatchObject({ failures: 0, crashes: 0 });
+    release();
+    await succeeded([suspect]);
+  });
+
+  it('runs a suspect among the others where it cannot be alone, and keeps nobody out for it', async () => {
+    const store = current();
+    const [suspect] = await store.addMany(1);
+    const id = suspect?.id ?? '';
+    await store.raw.execute(sql`UPDATE tasks SET crashes = 2 WHERE id = ${bytesOf(id)}`);
+    jest.spyOn(suspects, 'hooks', 'get').mockReturnValue(1);
+    await take([id]);
+    await succeeded([id]);
+    expect(suspects.closed).toBe(false);
+    expect(await store.count(sql`workers WHERE solo_task <> ${Buffer.alloc(16)}`)).toBe(0);
+  });
+
   it('does not mind a progress report that nobody waits for and that fails', async () => {
     const store = current();
     const [task] = await store.addMany(1, { name: 'chatty' });
