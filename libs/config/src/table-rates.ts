@@ -63,7 +63,7 @@ export const RATE_SETTINGS = {
   }),
   OVERLOAD_POOL_WAITERS: integer({
     roles,
-    fallback: 800,
+    fallback: 1_000,
     min: 1,
     max: 1_000,
     doc: 'With so many statements waiting for a database connection, requests are answered with 503 at once.',
