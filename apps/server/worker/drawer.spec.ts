@@ -1,12 +1,14 @@
 /** Who is served from the backlog while there are more tasks than slots, for as long as that lasts. */
-import { describe, expect, it } from '@jest/globals';
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { Loops, SystemClock } from '@app/lifecycle';
 import { LANES, type Lane } from '@app/queue';
 import type { Backlog } from '@app/tasks';
 import { createLogger } from '@app/telemetry';
 import { FixedLimits } from '../../../test/support/fixed-limits.js';
+import { until } from '../../../test/support/until.js';
 import { Drawer } from './drawer.js';
-import { Sharing } from './sharing.js';
+import { Sharing, type Flow } from './sharing.js';
 
 const logger = createLogger({ level: 'silent', format: 'json', role: 'test' });
 const SERVICES = 400;
@@ -98,5 +100,57 @@ describe('the backlog under more tasks than slots', () => {
     expect(high).toBeGreaterThan(normal);
     expect(normal).toBeGreaterThan(low);
     expect(low).toBeGreaterThanOrEqual(Math.floor(SERVICES / 8) - 1);
+  });
+});
+
+describe('a backlog of more places than one look takes in', () => {
+  let stop: () => Promise<void> = () => Promise.resolve();
+
+  afterEach(() => stop());
+
+  /** A drawer whose pauses take longer than a test may; returns what it has drawn and how many looks it has taken so far. */
+  const watch = (all: readonly Backlog[], isClosed: (place: Flow) => boolean): { drawn: Backlog[]; looks: number } => {
+    const seen = { drawn: [] as Backlog[], looks: 0 };
+    const claimer = {
+      backlog: (_queues: unknown, most: number, after: Backlog | null = null) => {
+        seen.looks += 1;
+        const from = after === null ? 0 : all.indexOf(after) + 1;
+        return Promise.resolve(all.slice(from, from + most));
+      },
+    };
+    const intake = {
+      slots: { free: 1, reserve: (slots: number) => Math.min(slots, 1) },
+      ready: () => Promise.resolve(true),
+      isClosed,
+      takeBacklog: (place: Backlog) => {
+        seen.drawn.push(place);
+        return Promise.resolve(1);
+      },
+    };
+    const config = { workerQueues: '*', workerPollMs: 600_000 } as const;
+    const drawer = new Drawer(config, claimer, intake, new Sharing(new FixedLimits()), new SystemClock(), new Loops(), logger);
+    drawer.start();
+    stop = () => drawer.stop();
+    return seen;
+  };
+
+  it('reaches what stands behind pages that are closed without a pause, and comes back to it', async () => {
+    const all = places(1, 600, ['normal']);
+    const last = all.at(-1);
+    const seen = watch(all, (place) => place !== last);
+    await until(() => seen.drawn.length >= 3, { what: 'what stands behind' });
+    expect(seen.drawn.every((place) => place === last)).toBe(true);
+  });
+
+  it.each([
+    [1, 100],
+    [3, 600],
+    [16, 256 * 40],
+  ])('pauses after %i looks where all of %i places are closed', async (looks, tenants) => {
+    const seen = watch(places(1, tenants, ['normal']), () => true);
+    await until(() => seen.looks >= looks, { what: 'the looks' });
+    // Time for one more, if it did not pause.
+    for (let turn = 0; turn < 50; turn += 1) await setImmediate();
+    expect(seen.looks).toBe(looks);
   });
 });

@@ -18,6 +18,8 @@ import { Sharing } from './sharing.js';
 const PLACES_MAX = 256;
 /** How long the places of a look serve while they still yield; new ones wait that long at most. */
 const PLACES_MS = 1_000;
+/** How many looks in a row go on to the next places at once where they yield nothing; then it goes on after a pause. */
+const LOOKS_MAX = 16;
 const WAKE_EVERY_MS = 100;
 
 /** What the drawer needs of the intake. */
@@ -33,6 +35,10 @@ export class Drawer {
   /** Where the next look goes on; null at the beginning. */
   private resumeAfter: Backlog | null = null;
   private lookedAt = Number.NEGATIVE_INFINITY;
+  /** How many looks this round through all places has taken so far. */
+  private looks = 0;
+  /** How many looks in a row have yielded nothing. */
+  private dry = 0;
 
   private readonly queues: readonly string[] | null;
 
@@ -87,21 +93,32 @@ export class Drawer {
   private async draw(signal: AbortSignal): Promise<boolean> {
     if (!(await this.intake.ready(signal))) return !signal.aborted;
     const places = (await this.look()).filter((place) => !this.intake.isClosed(place));
-    if (places.length === 0) return false;
+    if (places.length === 0) return this.lookFurther();
     this.turn += 1;
     let found = 0;
     for (const lane of laneOrder(this.turn)) {
       const members = places.filter((place) => place.lane === lane);
       found += await this.drawLane(lane, members, signal);
     }
-    if (found === 0) this.lookedAt = Number.NEGATIVE_INFINITY;
-    return found > 0;
+    if (found > 0) this.dry = 0;
+    else this.lookedAt = Number.NEGATIVE_INFINITY;
+    return found > 0 || this.lookFurther();
+  }
+
+  /** After a look that yielded nothing: whether to look at the next places at once, until all have yielded nothing in a row. */
+  private lookFurther(): boolean {
+    this.dry += 1;
+    const further = (this.resumeAfter !== null || this.dry < this.looks) && this.dry < LOOKS_MAX;
+    if (further) this.lookedAt = Number.NEGATIVE_INFINITY;
+    else this.dry = 0;
+    return further;
   }
 
   private async look(): Promise<readonly Backlog[]> {
     const now = this.clock.monotonic();
     if (this.places.length > 0 && now - this.lookedAt < PLACES_MS) return this.places;
     this.lookedAt = now;
+    this.looks = this.resumeAfter === null ? 1 : this.looks + 1;
     this.places = await this.claimer.backlog(this.queues, PLACES_MAX, this.resumeAfter);
     // More places than one look takes in: the next look goes on where this one ended.
     this.resumeAfter = this.places.length === PLACES_MAX ? (this.places.at(-1) ?? null) : null;

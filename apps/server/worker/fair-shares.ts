@@ -33,24 +33,38 @@ export class FairShares {
    * only where nobody wants them. The answer names those who got something.
    */
   deal(wanting: readonly Wanting[], slots: number): Map<string, number> {
+    const { dealt, finish, virtual } = this.turns(wanting, slots);
+    this.virtual = virtual;
+    for (const [flow, tag] of finish) this.finish.set(flow, tag);
+    this.forget();
+    return dealt;
+  }
+
+  /** What `deal` would answer; nobody is charged. */
+  plan(wanting: readonly Wanting[], slots: number): Map<string, number> {
+    return this.turns(wanting, slots).dealt;
+  }
+
+  private turns(wanting: readonly Wanting[], slots: number): { dealt: Map<string, number>; finish: Map<string, number>; virtual: number } {
     const dealt = new Map<string, number>();
+    const finish = new Map<string, number>();
+    let { virtual } = this;
     const open = wanting
       .filter(({ most }) => most > 0)
-      .map((want) => ({ ...want, left: want.most, start: Math.max(this.virtual, this.finish.get(want.flow) ?? 0) }));
+      .map((want) => ({ ...want, left: want.most, start: Math.max(virtual, this.finish.get(want.flow) ?? 0) }));
     for (let left = slots; left > 0 && open.length > 0; left -= 1) {
       let next = 0;
       for (let index = 1; index < open.length; index += 1) if ((open[index]?.start ?? 0) < (open[next]?.start ?? 0)) next = index;
       const chosen = open[next];
       if (chosen === undefined) break;
-      this.virtual = Math.max(this.virtual, chosen.start);
+      virtual = Math.max(virtual, chosen.start);
       chosen.start += 1 / chosen.weight;
-      this.finish.set(chosen.flow, chosen.start);
+      finish.set(chosen.flow, chosen.start);
       dealt.set(chosen.flow, (dealt.get(chosen.flow) ?? 0) + 1);
       chosen.left -= 1;
       if (chosen.left === 0) open.splice(next, 1);
     }
-    this.forget();
-    return dealt;
+    return { dealt, finish, virtual };
   }
 
   /** Charges for turns that were taken without asking, because nobody else wanted them. */

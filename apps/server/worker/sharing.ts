@@ -1,27 +1,34 @@
 /**
  * How this worker shares its slots between tenants, whichever way their tasks come in: named by messages at the door, or waiting in
- * the database. There is one account per lane, because lanes take turns by themselves, and in it one flow per queue and tenant. The
+ * the database. There is one account per lane, because lanes take turns by themselves. It deals in two levels: first between tenants,
+ * by their weights, and then between the queues of a tenant, in turn; whoever spreads his tasks over many queues gets no more by it. The
  * drawer says which places it has seen, so that a tenant at the door is not served before others that wait in the database.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { LimitBook } from '@app/limits';
 import { LANES, type Lane } from '@app/queue';
 import type { Backlog } from '@app/tasks';
-import { FairShares, type Wanting } from './fair-shares.js';
+import { FairShares } from './fair-shares.js';
+import { keyOf, QueueTurns, type Flow, type Wanting } from './queue-turns.js';
 
-/** A queue of a tenant. */
-export type Flow = Pick<Backlog, 'queue' | 'tenant'>;
+export type { Flow } from './queue-turns.js';
 
 /** A flow with messages at the door, and how many tasks they name. */
 export interface AtDoor extends Flow {
   tasks: number;
 }
 
-const keyOf = ({ queue, tenant }: Flow): string => `${queue} ${tenant}`;
+interface Account {
+  readonly shares: FairShares;
+  readonly turns: QueueTurns;
+  readonly waiting: Map<string, Backlog>;
+}
 
 @Injectable()
 export class Sharing {
-  private readonly lanes = new Map(LANES.map((lane) => [lane, { shares: new FairShares(), waiting: new Map<string, Backlog>() }]));
+  private readonly lanes = new Map(
+    LANES.map((lane): [Lane, Account] => [lane, { shares: new FairShares(), turns: new QueueTurns(), waiting: new Map() }]),
+  );
 
   constructor(@Inject(LimitBook) private readonly book: Pick<LimitBook, 'of'>) {}
 
@@ -45,21 +52,23 @@ export class Sharing {
   }
 
   /** Tasks were taken without dealing, because there was room for all. */
-  charge(lane: Lane, flow: Flow, tasks: number): void {
-    this.of(lane).shares.charge(keyOf(flow), this.weightOf(flow), tasks);
+  charge(lane: Lane, { tenant }: Flow, tasks: number): void {
+    this.of(lane).shares.charge(tenant, this.weightOf(tenant), tasks);
   }
 
   /** Deals slots to places in the database: what each may claim. Slots that it does not use are given back with `refund`. */
   dealBacklog(lane: Lane, places: readonly Flow[], slots: number): (place: Flow) => number {
-    const dealt = this.of(lane).shares.deal(
-      places.map((place) => this.wanting(place, slots)),
+    const account = this.of(lane);
+    const dealt = this.plan(
+      account,
+      places.map((place) => ({ ...place, most: slots })),
       slots,
     );
-    return (place) => dealt.get(keyOf(place)) ?? 0;
+    return this.take(account, dealt);
   }
 
-  refund(lane: Lane, flow: Flow, slots: number): void {
-    if (slots > 0) this.of(lane).shares.refund(keyOf(flow), this.weightOf(flow), slots);
+  refund(lane: Lane, { tenant }: Flow, slots: number): void {
+    if (slots > 0) this.of(lane).shares.refund(tenant, this.weightOf(tenant), slots);
   }
 
   /**
@@ -72,29 +81,60 @@ export class Sharing {
     slots: number,
     isClosed: (flow: Flow) => boolean,
   ): { mayTake: (flow: Flow) => number; left: number } {
-    const { shares, waiting } = this.of(lane);
+    const account = this.of(lane);
     const keys = new Set(door.map(keyOf));
-    const others = [...waiting].filter(([key, place]) => !keys.has(key) && !isClosed(place));
-    const dealt = shares.deal(
-      [...door.map((flow) => this.wanting(flow, flow.tasks)), ...others.map(([, place]) => this.wanting(place, slots))],
+    const others = [...account.waiting].filter(([key, place]) => !keys.has(key) && !isClosed(place)).map(([, place]) => place);
+    const dealt = this.plan(
+      account,
+      [...door.map((flow) => ({ ...flow, most: flow.tasks })), ...others.map((place) => ({ ...place, most: slots }))],
       slots,
     );
-    for (const [key, place] of others) this.refund(lane, place, dealt.get(key) ?? 0);
-    const used = door.reduce((sum, flow) => sum + (dealt.get(keyOf(flow)) ?? 0), 0);
-    return { mayTake: (flow) => dealt.get(keyOf(flow)) ?? 0, left: slots - used };
+    const used = dealt.filter((flow) => keys.has(keyOf(flow)));
+    return { mayTake: this.take(account, used), left: slots - used.length };
   }
 
-  private wanting(flow: Flow, most: number): Wanting {
-    return { flow: keyOf(flow), weight: this.weightOf(flow), most };
+  /** Who gets a slot, one entry per slot; of one tenant in the order of its queues' turns. Nobody is charged. */
+  private plan({ shares, turns }: Account, wanting: readonly Wanting[], slots: number): Flow[] {
+    const byTenant = grouped(wanting);
+    const wants = [...byTenant].map(([tenant, flows]) => this.want(tenant, sum(flows.map(({ most }) => most))));
+    return [...shares.plan(wants, slots)].flatMap(([tenant, count]) => turns.next(byTenant.get(tenant) ?? [], count));
   }
 
-  private weightOf({ tenant }: Flow): number {
+  /** Charges for the slots, and answers how many of them each flow got. */
+  private take({ shares, turns }: Account, dealt: readonly Flow[]): (flow: Flow) => number {
+    const wants = [...grouped(dealt)].map(([tenant, flows]) => this.want(tenant, flows.length));
+    shares.deal(wants, dealt.length);
+    const counts = new Map<string, number>();
+    for (const flow of dealt) {
+      turns.had(flow);
+      counts.set(keyOf(flow), (counts.get(keyOf(flow)) ?? 0) + 1);
+    }
+    return (flow) => counts.get(keyOf(flow)) ?? 0;
+  }
+
+  private want(tenant: string, most: number): { flow: string; weight: number; most: number } {
+    return { flow: tenant, weight: this.weightOf(tenant), most };
+  }
+
+  private weightOf(tenant: string): number {
     return this.book.of(tenant).weight;
   }
 
-  private of(lane: Lane): { shares: FairShares; waiting: Map<string, Backlog> } {
+  private of(lane: Lane): Account {
     const account = this.lanes.get(lane);
     if (account === undefined) throw new RangeError(`no lane ${lane}`);
     return account;
   }
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+function grouped<T extends Flow>(flows: readonly T[]): Map<string, T[]> {
+  const byTenant = new Map<string, T[]>();
+  for (const flow of flows) {
+    const others = byTenant.get(flow.tenant);
+    if (others === undefined) byTenant.set(flow.tenant, [flow]);
+    else others.push(flow);
+  }
+  return byTenant;
 }
