@@ -1,7 +1,7 @@
 /**
  * Reads what the modules of a folder say of their handlers, for a process that does not run them. The modules are somebody's code: they
- * are loaded in a thread without the environment of this process and with bounded time and memory, and what comes out is JSON text,
- * so nothing of them stays behind in the process that answers requests.
+ * are loaded in a thread with bounded time and memory, and what comes out is JSON text, so nothing of them stays behind in the process that
+ * answers requests. They see a copy of its environment, as they do in a worker: many a module reads its settings when it is loaded.
  */
 import { Worker } from 'node:worker_threads';
 import { HandlersNotLoaded } from './boot-errors.js';
@@ -23,7 +23,6 @@ export interface FactsLimits {
 export async function readFacts(directory: string, { deadlineMs, memoryMb }: FactsLimits): Promise<readonly HandlerFacts[]> {
   const thread = new Worker(new URL('./facts-thread.js', import.meta.url), {
     workerData: directory,
-    env: {},
     execArgv: [],
     stdout: true,
     stderr: true,
