@@ -69,8 +69,8 @@ describe.each(backends())('the doorbell beside $name', (backend) => {
         const [delivery] = await reader.read(reading());
         return delivery!.waitedMs;
       };
-      await until(async () => (await waited()) > 0, { what: 'a wait that can be told' });
-      expect(await waited()).toBeGreaterThan(50_000);
+      // And learned anew when it is old, which the jump of our clock makes it: whichever comes first, message or answer.
+      await until(async () => (await waited()) > 50_000, { what: 'a wait of about a minute that is told' });
     });
 
     it('may be one of thousands: none is trimmed', async () => {
