@@ -141,9 +141,10 @@ export class Executor {
     const { worker, task } = held;
     if (handler === undefined) return this.giveBack(worker, task, 'unknown-handler', this.config.unknownHandlerPauseMs);
     // Held back here nobody would hear its cancel or its deadline, for as long as the suspect runs.
-    const mustWait = this.isSuspect(task) ? this.suspects.full : this.suspects.closed;
+    const isSuspect = this.isSuspect(task);
+    const mustWait = isSuspect ? this.suspects.full : this.suspects.closed;
     if (mustWait) return this.giveBack(worker, task, 'suspect-waits', Math.round(SUSPECT_PAUSE_MS * (1 + 2 * Math.random())));
-    if (!this.isSuspect(task)) return this.attempts.execute(held, handler);
+    if (!isSuspect) return this.attempts.execute(held, handler);
     return (await this.suspects.alone(() => this.isolated(held, handler))) ?? this.attempts.execute(held, handler);
   }
 

@@ -15,6 +15,7 @@ export { KeyMaker, type NewKey, type SecretKey } from './keys/make.js';
 export { KeyRevoker } from './keys/revoke.js';
 export { KeyRotator } from './keys/rotate.js';
 export { AUTH_ENTITIES } from './entities.js';
+export { bearerCredential } from './bearer-credential.js';
 export { callerAddress } from './caller-address.js';
 export { issueToken, type TokenRequest } from './issue-token.js';
 export { JwtGuard, requireScopes } from './jwt.guard.js';

@@ -11,6 +11,7 @@ import { AttemptLimits, RateLimiter } from '@app/limits';
 import { accessOf } from './access.js';
 import { admit, attempt } from './admission.js';
 import { InsufficientScope, InvalidToken, Unauthenticated } from './auth-errors.js';
+import { bearerCredential } from './bearer-credential.js';
 import { JwtVerification } from './jwt-verification.js';
 import { looksLikeKey } from './keys/key-text.js';
 import { KeyVerification } from './keys/key-verification.js';
@@ -73,7 +74,10 @@ export class JwtGuard extends AuthGuard() {
   }
 
   private async authenticate(context: ExecutionContext, request: Request): Promise<Principal> {
-    const token = bearerToken(request.headers.authorization);
+    const token = bearerCredential(request.headers.authorization);
+    if (token === null) {
+      throw new Unauthenticated();
+    }
     if (looksLikeKey(token)) {
       return attempt(this.attempts, request, { credential: token, isCostly: !this.keys.remembers(token) }, () => this.keys.verify(token));
     }
@@ -90,14 +94,6 @@ export class JwtGuard extends AuthGuard() {
     this.verified.remember(token, verified);
     return verified;
   }
-}
-
-function bearerToken(header: string | undefined): string {
-  const token = /^bearer +(\S+) *$/i.exec(header ?? '')?.[1];
-  if (token === undefined) {
-    throw new Unauthenticated();
-  }
-  return token;
 }
 
 /** @throws InsufficientScope unless the caller has all of them. */
