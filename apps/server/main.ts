@@ -20,6 +20,9 @@ import { partsOf } from './roles.js';
 import { Stopping } from './stop.js';
 import { welcome } from './welcome.js';
 
+/** Kept, because a worker puts another in its place: handlers and their modules may not end the process. */
+const exit = process.exit.bind(process);
+
 @Module({})
 class Root {}
 
@@ -77,7 +80,7 @@ function fail(error: unknown): never {
   } else {
     process.stderr.write(`Task Runner X cannot start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   }
-  process.exit(1);
+  return exit(1);
 }
 
 try {

@@ -79,8 +79,9 @@ export class Stopping {
 
   /** A part of the process asks for its replacement. */
   private replace(reason: string): void {
+    if (this.begun) return;
     this.logger.fatal({ reason }, 'The process stops to be replaced.');
-    if (!this.begun) void this.stop(this.budgetMs, 1);
+    void this.stop(this.budgetMs, 1);
   }
 
   private async stop(budgetMs: number, code: number): Promise<void> {

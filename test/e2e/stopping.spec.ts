@@ -1,4 +1,6 @@
 /** What a stop leaves behind: nothing lost, nothing counted against a task, and an end within the budget whatever the handlers do. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { backends, type Backend } from '../support/backends.js';
 import { useFleet } from '../support/fleet.js';
@@ -53,6 +55,17 @@ describe.each(backends())('a stop on $name', (backend: Backend) => {
     await worker.waitForLine(({ msg }) => msg === 'Stopping.');
     worker.kill('SIGTERM');
     expect(await worker.exited).toEqual({ code: 1, signal: null });
+  }, 60_000);
+
+  it('is orderly although a module of handlers calls process.exit() on the same signal', async () => {
+    writeFileSync(join(journal.handlersDir, 'hasty.mjs'), `process.once('SIGTERM', () => process.exit(0));\nexport default [];\n`);
+    const expectErrors = (line: { msg: string }): boolean => line.msg.startsWith('Code that belongs to no task called process.exit()');
+    const installation = await Installation.start({ fleet, backend, handlersDir: journal.handlersDir, workers: 1, env: ENV, expectErrors });
+    const [worker] = installation.workers;
+    const task = await installation.client().submit({ name: 'counted.sleep', payload: { ms: MINUTE_MS } });
+    await until(() => journal.starts().has(task.id), { what: 'the handler to start' });
+    expect(await worker?.stop(8_000)).toEqual({ code: 0, signal: null });
+    expect(await worker?.waitForLine(({ msg }) => msg === 'Stopped.')).toMatchObject({ clean: true });
   }, 60_000);
 
   it('answers clients that wait, and requests in flight', async () => {

@@ -4,23 +4,28 @@
  * fails is called again after a pause that grows up to a bound, without an end: what exists outside of this system does not go away
  * because we stopped asking. A hook that ignores its signal is left behind and counts as failed, so the next call may meet it.
  * While a suspect waits or runs no hook begins: a crash of the hook would be taken for the suspect's.
+ *
+ * A look starts what there is room for and does not wait for it, and one handler may have only a part of the room: a hook that hangs
+ * must not keep those of other handlers from their turn.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
+import { idText } from '@app/database';
 import { describeFailure, HandlerRegistry, type HandlerDefinition } from '@app/handlers';
 import { Clock, Loop, Loops, within } from '@app/lifecycle';
 import { AbandonedResources, type Abandoned } from '@app/tasks';
-import { Logger, runWithContext } from '@app/telemetry';
+import { Logger, repeatedWarning, runWithContext } from '@app/telemetry';
 import { handlerLogger } from './attempt-context.js';
 import { Suspects } from './suspects.js';
 
-/** How many hooks one worker runs at once; they are rare, and take no slots. */
-const AT_ONCE = 8;
+/** How many hooks one worker runs at once, and how many of them for one handler; they are rare, and take no slots. */
+const AT_ONCE = 16;
+const OF_ONE_HANDLER = 4;
 /** How much longer than its hook may take a resource is taken for, in ms: the outcome must be recorded as well. */
 const MARGIN_MS = 10_000;
 const PAUSE_MS_MIN = 1_000;
-/** A look takes at most so many rounds of hooks; a loop that is silent for longer is not well. */
-const ROUNDS_MAX = 4;
+/** How long one look may take, in ms: it reads a page and starts. */
+const LOOK_MS_MAX = 10_000;
 
 type Hook = NonNullable<HandlerDefinition['onAbandon']>;
 
@@ -29,6 +34,12 @@ const STOPPING = { code: 'worker-stopping', message: 'The worker was stopped.' }
 @Injectable()
 export class Abandonment {
   private readonly loop: Loop;
+  private readonly stopping = new AbortController();
+  /** By the id of the resource. */
+  private readonly underWay = new Map<string, { handler: string; end: Promise<void> }>();
+  /** Whether the last look left something that there was no room for. */
+  private more = false;
+  private readonly warn: (err: unknown) => void;
 
   constructor(
     @Inject(Config)
@@ -40,12 +51,17 @@ export class Abandonment {
     @Inject(Clock) clock: Clock,
     @Inject(Logger) private readonly logger: Logger,
   ) {
+    this.warn = repeatedWarning(
+      logger,
+      () => clock.monotonic(),
+      'Recording what became of an abandoned resource failed; its hook is called again.',
+    );
     this.loop = new Loop({
       name: 'worker.abandoned',
       intervalMs: Math.ceil(config.abandonLookMs / 2),
-      tickMs: (config.abandonTimeoutMs + config.workerAbortGraceMs + MARGIN_MS) * ROUNDS_MAX,
+      tickMs: LOOK_MS_MAX,
       clock,
-      tick: async (signal) => ({ again: await this.look(signal) }),
+      tick: async () => ({ again: await this.look() }),
       onError: (err, failures) => {
         if (failures === 1) logger.warn({ err }, 'Looking for abandoned resources failed; trying again.');
       },
@@ -59,21 +75,50 @@ export class Abandonment {
 
   /** Hooks under way are told to stop, and their resources offered to others at once. */
   async stop(): Promise<void> {
+    this.stopping.abort();
     await this.loops.stop(this.loop);
+    await this.settled();
   }
 
-  /** One look. Whether another one at once is worth it. */
-  async look(signal: AbortSignal): Promise<boolean> {
-    if (this.suspects.closed) return false;
-    const { found, full } = await this.resources.look(this.names());
-    const waiting = [...found];
-    const work = async (): Promise<void> => {
-      for (let next = waiting.shift(); next !== undefined && !signal.aborted; next = waiting.shift()) await this.handle(next, signal);
-    };
-    const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, work));
-    const failed = ends.find((end) => end.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-    return full && !signal.aborted && !this.suspects.closed;
+  /** Resolves when no hook is under way. */
+  async settled(): Promise<void> {
+    while (this.underWay.size > 0) await Promise.all([...this.underWay.values()].map(({ end }) => end));
+  }
+
+  /** One look, which starts the hooks that there is room for. Whether another one at once is worth it. */
+  async look(): Promise<boolean> {
+    this.more = false;
+    const names = this.names().filter((name) => this.hasRoom(name));
+    if (this.suspects.closed || names.length === 0) return false;
+    const { found, full } = await this.resources.look(names);
+    let begun = 0;
+    for (const resource of found) {
+      if (this.suspects.closed || this.stopping.signal.aborted) return false;
+      if (this.underWay.has(idText(resource.id))) continue;
+      if (this.hasRoom(resource.handler)) {
+        this.begin(resource);
+        begun += 1;
+      } else this.more = true;
+    }
+    // A page may be full of one handler; the next one is asked for without it where it has no room left.
+    this.more ||= full;
+    return full && begun > 0 && this.underWay.size < AT_ONCE;
+  }
+
+  private hasRoom(handler: string): boolean {
+    const running = [...this.underWay.values()].filter((other) => other.handler === handler).length;
+    return this.underWay.size < AT_ONCE && running < OF_ONE_HANDLER;
+  }
+
+  private begin(resource: Abandoned): void {
+    const id = idText(resource.id);
+    const end = this.handle(resource, this.stopping.signal)
+      .catch(this.warn)
+      .finally(() => {
+        this.underWay.delete(id);
+        if (this.more) this.loop.wake();
+      });
+    this.underWay.set(id, { handler: resource.handler, end });
   }
 
   private names(): string[] {
@@ -86,7 +131,7 @@ export class Abandonment {
 
   private async handle(resource: Abandoned, stopping: AbortSignal): Promise<void> {
     const hook = this.hookOf(resource.handler);
-    if (hook === undefined || this.suspects.closed) return;
+    if (hook === undefined) return;
     const leave = this.suspects.enterHook();
     let hooked: Promise<unknown> = Promise.resolve();
     const heard: Hook = (...given) => {

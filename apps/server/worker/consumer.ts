@@ -5,7 +5,6 @@
  */
 import { failpoint, pause } from '@app/lifecycle';
 import { laneOrder, type Doorbell, type DoorbellReader } from '@app/queue';
-import type { Logger } from '@app/telemetry';
 import { CLEARING_TASKS, type Doorkeeper } from './doorkeeper.js';
 import type { Intake } from './intake.js';
 
@@ -25,7 +24,7 @@ export class Consumer {
     doorbell: Doorbell,
     private readonly intake: Intake,
     private readonly doorkeeper: Doorkeeper,
-    private readonly logger: Logger,
+    private readonly warn: (fields: { err: unknown; queue: string }) => void,
     /** Called when the door runs dry: a look at the backlog may be worth it. */
     private readonly onDry: () => void,
     polling = false,
@@ -63,8 +62,7 @@ export class Consumer {
         wet = found;
         wait = AWAY_MS_MIN;
       } catch (err) {
-        if (wait === AWAY_MS_MIN)
-          this.logger.warn({ err, queue: this.queue }, 'Reading the doorbell failed; the backlog is claimed from the database meanwhile.');
+        this.warn({ err, queue: this.queue });
         await pause(wait, signal);
         wait = Math.min(AWAY_MS_MAX, wait * 2);
       }

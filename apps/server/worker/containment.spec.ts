@@ -9,6 +9,7 @@ const TASK = { taskId: '01890000-0000-7000-8000-000000000000', attempt: 2 };
 describe('Containment', () => {
   const fail = jest.fn<(taskId: string, attempt: number, error: Error) => boolean>();
   const error = jest.fn();
+  const request = jest.fn();
   const real = process.exit;
   let contains: ((thrown: unknown, event: UncaughtEvent) => boolean) | null = null;
   const rejected = (thrown: unknown): boolean | undefined => contains?.(thrown, 'unhandledRejection');
@@ -19,8 +20,9 @@ describe('Containment', () => {
     exited = [];
     fail.mockReset().mockReturnValue(true);
     error.mockReset();
+    request.mockReset();
     process.exit = (code) => exited.push(code) as never;
-    const shutdown = { onUncaught: (contained: typeof contains) => void (contains = contained) };
+    const shutdown = { onUncaught: (contained: typeof contains) => void (contains = contained), request };
     undo = new Containment({ fail }, shutdown, { error }).start();
   });
 
@@ -85,11 +87,23 @@ describe('Containment', () => {
     expect(error).toHaveBeenCalledWith(expect.objectContaining({ hook: 'onAbandon' }), expect.stringContaining('onAbandon hook'));
   });
 
-  it('lets the program itself exit, and is gone when it is undone', () => {
-    process.exit(4);
+  it('turns an exit that belongs to no task, as in a listener that a module left behind, into an orderly stop', () => {
+    const refusals: unknown[] = [];
+    try {
+      process.exit(0);
+    } catch (refusal) {
+      refusals.push(refusal);
+    }
+    expect(request).toHaveBeenCalledTimes(1);
+    expect([exited, fail.mock.calls]).toEqual([[], []]);
+    expect(contains?.(refusals[0], 'uncaughtException')).toBe(true);
+  });
+
+  it('is gone when it is undone', () => {
     undo();
+    process.exit(4);
     runWithContext(TASK, () => process.exit(5));
-    expect(exited).toEqual([4, 5]);
+    expect([exited, request.mock.calls]).toEqual([[4, 5], []]);
     expect(contains).toBeNull();
   });
 });

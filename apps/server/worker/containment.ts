@@ -1,14 +1,15 @@
 /**
  * Keeps one handler's slips from ending the worker and everybody else's work with it. A promise that is rejected and that nobody
  * handles, and a call of `process.exit()`, fail the attempt they come from; the handler is told to stop, and the worker lives
- * on. Whose they are is told by the context that travels with asynchronous calls, so that what comes from nobody's handler
- * still ends the process. A hook for abandoned resources has a task and no attempt: nothing fails there, it is only told.
+ * on. Whose they are is told by the context that travels with asynchronous calls. A rejection that comes from nobody's handler
+ * still ends the process; a call of `process.exit()` from there, as from a listener for SIGTERM that a module left behind, asks for an
+ * orderly stop instead, because an exit at once would lose what runs. A hook for abandoned resources has a task and no attempt:
+ * nothing fails there, it is only told.
  * An exception that nobody caught is not contained, because Node calls the process undefined after one. The only exception is the
  * error that refuses an exit: it left a call that would not have come back either, from a timer or a listener of the handler.
  */
-import { syncBuiltinESMExports } from 'node:module';
 import { Inject, Injectable } from '@nestjs/common';
-import { describeFailure, RetryableError } from '@app/handlers';
+import { describeFailure, replaceExit, RetryableError } from '@app/handlers';
 import { Shutdown, type UncaughtEvent } from '@app/lifecycle';
 import { currentContext, Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
@@ -21,22 +22,17 @@ export class Containment {
 
   constructor(
     @Inject(Executor) private readonly executor: Pick<Executor, 'fail'>,
-    @Inject(Shutdown) private readonly shutdown: Pick<Shutdown, 'onUncaught'>,
+    @Inject(Shutdown) private readonly shutdown: Pick<Shutdown, 'onUncaught' | 'request'>,
     @Inject(Logger) private readonly logger: Pick<Logger, 'error'>,
   ) {}
 
   /** Returns what undoes it. */
   start(): () => void {
     this.shutdown.onUncaught((thrown, event) => this.uncaught(thrown, event));
-    const exit = process.exit;
-    const guarded: typeof exit = (code) => {
-      this.refuseExit();
-      return exit.call(process, code);
-    };
-    replaceExit(guarded);
+    const putBack = replaceExit(() => this.refuseExit());
     return () => {
       this.shutdown.onUncaught(null);
-      if (process.exit === guarded) replaceExit(exit);
+      putBack();
     };
   }
 
@@ -51,12 +47,14 @@ export class Containment {
     return this.fail(error, thrown, 'A handler left a promise without anybody to handle its rejection.');
   }
 
-  /** Returns where no handler's code calls. */
-  private refuseExit(): void {
+  private refuseExit(): never {
     const message = 'The handler called process.exit(). It runs in a process that others share, so it may not end it.';
     const error = new RetryableError({ code: 'process-exit-refused', message });
-    if (!this.fail(error, error, 'A handler called process.exit(), which was refused.')) return;
     this.refusals.add(error);
+    if (!this.fail(error, error, 'A handler called process.exit(), which was refused.')) {
+      this.logger.error({ error: handlerError(error) }, 'Code that belongs to no task called process.exit(), which was refused.');
+      this.shutdown.request('Something called process.exit(); what runs is finished or given back first.');
+    }
     throw error;
   }
 
@@ -75,10 +73,4 @@ export class Containment {
     );
     return true;
   }
-}
-
-/** Also for those who import `exit` by its name. */
-function replaceExit(exit: typeof process.exit): void {
-  process.exit = exit;
-  syncBuiltinESMExports();
 }

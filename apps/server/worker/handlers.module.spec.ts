@@ -71,7 +71,7 @@ const echo = { name: 'echo', run: (payload: unknown) => payload };
 
 async function boot(options: Partial<HandlersOptions>, ...providers: Type[]): Promise<HandlerRegistry> {
   @Module({
-    imports: [HandlersModule.forRoot({ definitions: [], directory: null, ...options })],
+    imports: [HandlersModule.forRoot({ definitions: [], directory: null, deadlineMs: 10_000, ...options })],
     providers: [Letters, ...providers, ...providers.map((useExisting) => ({ provide: `alias-${useExisting.name}`, useExisting }))],
   })
   class Application {}

@@ -15,6 +15,8 @@ export interface HandlersOptions {
   definitions: readonly HandlerDefinition[];
   /** A folder of modules with more handlers, or null. */
   directory: string | null;
+  /** How long loading one of them may take, in ms. */
+  deadlineMs: number;
 }
 
 @Injectable()
@@ -55,10 +57,10 @@ function compileSchema(registry: HandlerRegistry, name: string): void {
   }
 }
 
-async function fillRegistry({ definitions, directory }: HandlersOptions): Promise<HandlerRegistry> {
+async function fillRegistry({ definitions, directory, deadlineMs }: HandlersOptions): Promise<HandlerRegistry> {
   const registry = new HandlerRegistry();
   for (const definition of definitions) registry.register(definition, 'the program itself');
-  const loaded = directory === null ? [] : await loadHandlersFrom(directory);
+  const loaded = directory === null ? [] : await loadHandlersFrom(directory, deadlineMs);
   for (const { definition, origin, module } of loaded) registry.register(definition, origin, module);
   return registry;
 }

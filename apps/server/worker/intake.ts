@@ -4,11 +4,13 @@
  *
  * When a claim fails the tasks may be ours all the same. So the claim is not given up but asked about, with growing pauses,
  * until the database says which of them we hold; meanwhile nothing else is read. Held tasks run, the others are claimed again.
+ * A claim that the database refuses for good is divided until it is known which task it does not let go, and that one is passed over.
  *
  * The answer to a claim names every task of it that is this worker's, also one that runs here since an earlier claim. What was held
  * when the claim was sent is therefore not started, even where it has ended by the time the answer is here.
  */
 import { Inject, Injectable } from '@nestjs/common';
+import { DatabaseError } from '@app/database';
 import { Drain, failpoint, pause, Turns } from '@app/lifecycle';
 import { EVERY_TENANT, LimitedClaimer, Queues, Ringer, TaskClaimer } from '@app/tasks';
 import type { Backlog, ClaimedTask, LimitedClaim, Pause } from '@app/tasks';
@@ -20,6 +22,7 @@ import { RunningLimits } from './running-limits.js';
 import type { Flow } from './sharing.js';
 import { Slots } from './slots.js';
 import { Suspects } from './suspects.js';
+import { Unclaimable } from './unclaimable.js';
 
 const AWAY_MS_MIN = 100;
 const AWAY_MS_MAX = 2_000;
@@ -47,6 +50,7 @@ export class Intake {
     @Inject(Ringer) private readonly ringer: Ringer,
     @Inject(Executor) private readonly executor: Executor,
     @Inject(Suspects) private readonly suspects: Suspects,
+    @Inject(Unclaimable) private readonly unclaimable: Unclaimable,
     @Inject(Drain) private readonly drain: Drain,
     @Inject(Logger) private readonly logger: Logger,
   ) {}
@@ -123,17 +127,18 @@ export class Intake {
           this.logger.warn({ err }, 'Claiming from the backlog failed; trying again.');
           return this.start(worker, [], reserved);
         }
-        this.gone(err);
-        return this.decide(tried, reserved, true, this.claimWithin(place.tenant));
+        const isRefused = err instanceof DatabaseError;
+        if (!isRefused) this.gone(err);
+        return this.decide(tried, reserved, !isRefused, this.claimWithin(place.tenant));
       }
     });
   }
 
   private async draw(worker: Buffer, place: Backlog, most: number, trying: (ids: readonly Buffer[]) => void): Promise<ClaimedTask[]> {
     const limit = this.limits.of(place.tenant);
-    if (limit === null) return this.claimer.claimBacklog(worker, place, most, trying);
+    if (limit === null) return this.claimer.claimBacklog(worker, place, most, trying, this.unclaimable.ids);
     this.limits.asking();
-    const claim = await this.limitedClaimer.claimBacklog(worker, place, most, limit, trying);
+    const claim = await this.limitedClaimer.claimBacklog(worker, place, most, limit, trying, this.unclaimable.ids);
     const claimed = this.noting(place.tenant, claim);
     if (claim.full && !this.isPassedOver(place.tenant)) this.onRoom();
     return claimed;
@@ -165,7 +170,7 @@ export class Intake {
     const before = this.executor.heldNow(ids);
     const claimed: ClaimedTask[] = [];
     let worker = this.lease.id;
-    let open = ids;
+    let open = this.unclaimable.without(ids);
     let unanswered = asked;
     for (let wait = AWAY_MS_MIN; ; wait = Math.min(AWAY_MS_MAX, wait * 2)) {
       if (this.drain.draining && !unanswered) {
@@ -181,7 +186,7 @@ export class Intake {
           // What was got under a name that is lost by now is lost with it.
           if (!worker.equals(this.lease.id)) claimed.length = 0;
           worker = this.lease.id;
-          claimed.push(...(await claim(worker, open)));
+          claimed.push(...(await this.around(claim, worker, open)));
           this.back();
           break;
         }
@@ -194,6 +199,25 @@ export class Intake {
     }
     const fresh = claimed.filter((task) => !before.has(task));
     return this.start(worker, fresh, reserved);
+  }
+
+  /** A claim, without those that the database refuses. What it got before it failed for another reason is found by asking. */
+  private async around(claim: Claim, worker: Buffer, ids: readonly Buffer[]): Promise<ClaimedTask[]> {
+    try {
+      return await claim(worker, ids);
+    } catch (err) {
+      const [first] = ids;
+      if (!(err instanceof DatabaseError) || first === undefined) throw err;
+      if (ids.length === 1) {
+        this.unclaimable.refused(first, err);
+        // Where it refuses every task, it is not asked as fast as it can refuse.
+        await pause(AWAY_MS_MIN, this.drain.signal);
+        return [];
+      }
+      const middle = Math.ceil(ids.length / 2);
+      const claimed = await this.around(claim, worker, ids.slice(0, middle));
+      return [...claimed, ...(await this.around(claim, worker, ids.slice(middle)))];
+    }
   }
 
   /**

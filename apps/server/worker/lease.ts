@@ -10,7 +10,7 @@ import { Database, databaseTls, idText, Pulse, RowIds } from '@app/database';
 import { HandlerRegistry } from '@app/handlers';
 import { Clock, Drain, failpoint, Loop, Loops, pause, Shutdown } from '@app/lifecycle';
 import { Workers } from '@app/tasks';
-import { Logger } from '@app/telemetry';
+import { Logger, repeatedLine, repeatedWarning } from '@app/telemetry';
 import { Executor } from './executor.js';
 
 /** Beats per lease, and the share of a lease without a beat after which it is in doubt. */
@@ -29,6 +29,8 @@ export class Lease {
   private inDoubt = false;
   private renewing: Promise<void> | null = null;
   private watch: Loop | null = null;
+  private readonly warnOfBeat: ReturnType<typeof repeatedLine>;
+  private readonly warnOfRenewal: ReturnType<typeof repeatedWarning>;
 
   constructor(
     @Inject(Config) private readonly config: Config,
@@ -44,6 +46,9 @@ export class Lease {
     @Inject(Logger) private readonly logger: Logger,
   ) {
     this.id = ids.next();
+    const now = (): number => clock.monotonic();
+    this.warnOfBeat = repeatedLine(logger, now, 'A heartbeat failed.');
+    this.warnOfRenewal = repeatedWarning(logger, now, 'Registering anew failed; trying again.');
   }
 
   /**
@@ -132,7 +137,7 @@ export class Lease {
             this.onBeat(await this.database.execute(statement));
           },
           onError: (err) => {
-            this.logger.warn({ err }, 'A heartbeat failed.');
+            this.warnOfBeat({ err });
           },
         }),
       );
@@ -148,7 +153,7 @@ export class Lease {
         this.onBeat(affected);
       },
       onError: (message) => {
-        this.logger.warn({ reason: message }, 'A heartbeat failed.');
+        this.warnOfBeat({ reason: message });
       },
       onDeath: () => {
         this.shutdown.request('The heartbeat thread is gone.');
@@ -210,7 +215,7 @@ export class Lease {
         await step();
         return;
       } catch (err) {
-        this.logger.warn({ err }, 'Registering anew failed; trying again.');
+        this.warnOfRenewal(err);
         await pause(this.beatMs, this.drain.signal);
         if (this.drain.draining) return;
       }

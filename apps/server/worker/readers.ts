@@ -8,7 +8,7 @@ import { idText } from '@app/database';
 import { Clock, Loop, Loops } from '@app/lifecycle';
 import { Doorbell } from '@app/queue';
 import { Queues } from '@app/tasks';
-import { Logger } from '@app/telemetry';
+import { Logger, repeatedLine } from '@app/telemetry';
 import { Consumer } from './consumer.js';
 import { Doorkeeper } from './doorkeeper.js';
 import { Drawer } from './drawer.js';
@@ -31,6 +31,8 @@ export class Readers {
   private readonly refreshing: Loop;
   private readonly polling: Loop;
   private polledUpTo = 0;
+  /** One for all readers: they fail together. */
+  private readonly warn: ReturnType<typeof repeatedLine>;
 
   constructor(
     @Inject(Config) private readonly config: Config,
@@ -43,8 +45,10 @@ export class Readers {
     @Inject(Drawer) private readonly drawer: Drawer,
     @Inject(Loops) private readonly loops: Loops,
     @Inject(Clock) clock: Clock,
-    @Inject(Logger) private readonly logger: Logger,
+    @Inject(Logger) logger: Logger,
   ) {
+    const away = 'Reading the doorbell failed; the backlog is claimed from the database meanwhile.';
+    this.warn = repeatedLine(logger, () => clock.monotonic(), away);
     const loop = (
       name: string,
       intervalMs: number,
@@ -109,7 +113,7 @@ export class Readers {
       const onDry = (): void => {
         this.drawer.wake();
       };
-      const consumer = new Consumer(name, idText(this.lease.id), this.doorbell, this.intake, this.doorkeeper, this.logger, onDry, polling);
+      const consumer = new Consumer(name, idText(this.lease.id), this.doorbell, this.intake, this.doorkeeper, this.warn, onDry, polling);
       if (polling) this.polled.set(name, consumer);
       else this.consumers.set(name, consumer);
       if (!polling) consumer.start();

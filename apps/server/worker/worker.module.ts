@@ -21,6 +21,7 @@ import { RunningLimits } from './running-limits.js';
 import { Sharing } from './sharing.js';
 import { Slots } from './slots.js';
 import { Suspects } from './suspects.js';
+import { Unclaimable } from './unclaimable.js';
 import { Watch } from './watch.js';
 import { WorkerService } from './worker.service.js';
 
@@ -30,13 +31,20 @@ export class WorkerModule {
   static for(config: Config): DynamicModule {
     return {
       module: WorkerModule,
-      imports: [HandlersModule.forRoot({ definitions: builtinHandlers(config), directory: config.handlersDir })],
+      imports: [
+        HandlersModule.forRoot({
+          definitions: builtinHandlers(config),
+          directory: config.handlersDir,
+          deadlineMs: config.handlersReadMs,
+        }),
+      ],
       providers: [
         Slots,
         RunningLimits,
         BusyTurns,
         Sharing,
         Suspects,
+        Unclaimable,
         Desks,
         Isolates,
         Attempts,

@@ -24,12 +24,12 @@ export const INPUT_SETTINGS = {
     doc: 'Whether an api that runs no handlers reads the `payloadSchema` of those in `HANDLERS_DIR`, where that is set, to check payloads at submission.',
   }),
   HANDLERS_READ_MS: integer({
-    roles,
-    fallback: 15_000,
+    roles: ['api', 'worker'],
+    fallback: 30_000,
     min: 100,
     max: 300_000,
     unit: 'ms',
-    doc: 'How long that reading may take when the api starts.',
+    doc: 'How long that reading may take when the api starts, and how long a worker may take to load one module of `HANDLERS_DIR`.',
   }),
   HANDLERS_READ_MEMORY_MB: integer({
     roles,

@@ -3,11 +3,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { describeFailure } from './describe-failure.js';
 import { factsOf } from './known-handlers.js';
 import { loadHandlersFrom } from './load-handlers.js';
-import type { FactsMessage } from './read-facts.js';
+import type { FactsMessage, FactsOrder } from './read-facts.js';
 
 async function read(): Promise<FactsMessage> {
   try {
-    const loaded = await loadHandlersFrom(String(workerData));
+    const { directory, deadlineMs } = workerData as FactsOrder;
+    const loaded = await loadHandlersFrom(directory, deadlineMs);
     return { facts: JSON.stringify(loaded.map(({ definition }) => factsOf(definition))) };
   } catch (error) {
     return { problem: describeFailure(error).message };

@@ -13,6 +13,7 @@ export type {
 export { describeFailure, type FailureDescription } from './describe-failure.js';
 export { KnownHandlers, type HandlerFacts } from './known-handlers.js';
 export { effectiveRetry, type RetryDefaults } from './effective-retry.js';
+export { replaceExit } from './replace-exit.js';
 export { loadHandlerModule, loadHandlersFrom, type LoadedHandler } from './load-handlers.js';
 export { readFacts, type FactsLimits } from './read-facts.js';
 export { HandlerRegistry, type FoundHandler } from './registry.js';

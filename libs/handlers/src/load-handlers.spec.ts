@@ -6,6 +6,8 @@ import { HandlersNotLoaded, InvalidHandler } from './boot-errors.js';
 import type { TaskContext } from './definition.js';
 import { loadHandlerModule, loadHandlersFrom } from './load-handlers.js';
 
+const DEADLINE_MS = 10_000;
+
 let directory = '';
 
 beforeEach(async () => {
@@ -21,7 +23,7 @@ function write(name: string, source: string): Promise<void> {
 }
 
 async function failure(): Promise<Error> {
-  return loadHandlersFrom(directory).then(
+  return loadHandlersFrom(directory, DEADLINE_MS).then(
     () => {
       throw new Error('The folder was loaded.');
     },
@@ -34,7 +36,7 @@ describe('loadHandlersFrom', () => {
     await write('b.mjs', `export default [{ name: 'b.one', run: () => 1 }, { name: 'b.two', timeoutMs: 5, async run() { return 2; } }];`);
     await write('a.js', `module.exports = { name: 'a', run: (payload) => ({ got: payload }) };`);
     await write('c.js', `Object.defineProperty(exports, '__esModule', { value: true }); exports.default = { name: 'c', run() {} };`);
-    const loaded = await loadHandlersFrom(directory);
+    const loaded = await loadHandlersFrom(directory, DEADLINE_MS);
     expect(loaded.map(({ definition, origin }) => [definition.name, origin])).toEqual([
       ['a', 'a.js'],
       ['b.one', 'b.mjs'],
@@ -51,14 +53,14 @@ describe('loadHandlersFrom', () => {
     await write('types.d.ts', 'export {};');
     await write('.hidden.mjs', 'throw new Error();');
     await mkdir(join(directory, 'folder.js'));
-    expect(await loadHandlersFrom(directory)).toEqual([]);
+    expect(await loadHandlersFrom(directory, DEADLINE_MS)).toEqual([]);
   });
 
   it('follows links, as a mounted volume of Kubernetes needs', async () => {
     await mkdir(join(directory, '..data'));
     await write('..data/mail.mjs', `export default { name: 'mail', run() {} };`);
     await symlink(join('..data', 'mail.mjs'), join(directory, 'mail.mjs'));
-    expect((await loadHandlersFrom(directory)).map(({ definition }) => definition.name)).toEqual(['mail']);
+    expect((await loadHandlersFrom(directory, DEADLINE_MS)).map(({ definition }) => definition.name)).toEqual(['mail']);
   });
 
   it.each([
@@ -77,6 +79,18 @@ describe('loadHandlersFrom', () => {
     expect(error.message).toMatch(message);
     expect(error.message).not.toContain('/srv');
     expect(error.message).not.toContain(directory);
+  });
+
+  it('names a module that calls process.exit() while it is loaded, and ends nothing', async () => {
+    const real = process.exit;
+    await write('bad.mjs', `import { exit } from 'node:process';\nexit(0);\nexport default { name: 'bad', run() {} };`);
+    expect((await failure()).message).toBe('bad.mjs could not be loaded: it called process.exit(), and nothing is loaded that way');
+    expect(process.exit).toBe(real);
+  });
+
+  it('names a module that never comes to its end', async () => {
+    await write('bad.mjs', `await new Promise(() => undefined);\nexport default { name: 'bad', run() {} };`);
+    await expect(loadHandlersFrom(directory, 20)).rejects.toThrow(/^bad\.mjs was not loaded within 20 ms\. /);
   });
 
   it('says what is wrong with a handler, and in which module', async () => {

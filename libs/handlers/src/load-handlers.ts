@@ -1,7 +1,8 @@
 /**
  * Loads the user's own handlers from a folder. Every `.js` and `.mjs` file in it (not in folders below) is a module whose
  * default export is one handler or a list of them. A module that cannot be loaded ends the boot and is named by its file
- * name only; the cause, with its paths, goes to the log.
+ * name only; the cause, with its paths, goes to the log. So does one that never comes to an end, or that calls `process.exit()`: a boot
+ * that hangs or ends without a word would name nobody.
  */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
@@ -10,6 +11,7 @@ import { HandlersNotLoaded } from './boot-errors.js';
 import { checkDefinition } from './check-definition.js';
 import { describeFailure } from './describe-failure.js';
 import type { HandlerDefinition } from './definition.js';
+import { replaceExit } from './replace-exit.js';
 
 export interface LoadedHandler {
   readonly definition: HandlerDefinition;
@@ -21,13 +23,36 @@ export interface LoadedHandler {
 
 /**
  * @param directory path of the folder; a relative one starts at the working directory.
+ * @param deadlineMs how long each module may take, in ms. While one is loaded, `process.exit` throws.
  * @throws HandlersNotLoaded where the folder or a module cannot be loaded.
  * @throws InvalidHandler where a module exports something else than handlers.
  */
-export async function loadHandlersFrom(directory: string): Promise<LoadedHandler[]> {
+export async function loadHandlersFrom(directory: string, deadlineMs: number): Promise<LoadedHandler[]> {
   const loaded: LoadedHandler[] = [];
-  for (const file of await moduleFiles(resolve(directory))) loaded.push(...(await loadHandlerModule(pathToFileURL(file).href)));
+  const putBack = replaceExit(() => {
+    throw new Error('it called process.exit(), and nothing is loaded that way');
+  });
+  try {
+    for (const file of await moduleFiles(resolve(directory))) loaded.push(...(await loadInTime(file, deadlineMs)));
+  } finally {
+    putBack();
+  }
   return loaded;
+}
+
+async function loadInTime(file: string, deadlineMs: number): Promise<LoadedHandler[]> {
+  const advice = 'Await nothing that may not come at its top level, or raise HANDLERS_READ_MS.';
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new HandlersNotLoaded(`${basename(file)} was not loaded within ${deadlineMs} ms. ${advice}`));
+    }, deadlineMs);
+  });
+  try {
+    return await Promise.race([loadHandlerModule(pathToFileURL(file).href), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Hidden names are skipped: Kubernetes keeps the real files of a mounted volume in folders that begin with two dots. */

@@ -7,6 +7,12 @@ import { Worker } from 'node:worker_threads';
 import { HandlersNotLoaded } from './boot-errors.js';
 import type { HandlerFacts } from './known-handlers.js';
 
+/** What the thread is started with. */
+export interface FactsOrder {
+  readonly directory: string;
+  readonly deadlineMs: number;
+}
+
 export type FactsMessage = { facts: string } | { problem: string };
 
 export interface FactsLimits {
@@ -22,7 +28,7 @@ export interface FactsLimits {
  */
 export async function readFacts(directory: string, { deadlineMs, memoryMb }: FactsLimits): Promise<readonly HandlerFacts[]> {
   const thread = new Worker(new URL('./facts-thread.js', import.meta.url), {
-    workerData: directory,
+    workerData: { directory, deadlineMs } satisfies FactsOrder,
     execArgv: [],
     stdout: true,
     stderr: true,

@@ -47,8 +47,9 @@ export class LimitedClaimer {
     most: number,
     limit: number,
     trying: (ids: readonly Buffer[]) => void,
+    except: readonly Buffer[] = [],
   ): Promise<LimitedClaim> {
-    return this.within(worker, place.tenant, oldest(this.database.dialect, place, most), limit, trying);
+    return this.within(worker, place.tenant, oldest(this.database.dialect, place, most, except), limit, trying);
   }
 
   /** With the tenant's row, which is made where it is its first claim: by itself, so that nobody ever has a row that others wait for. */

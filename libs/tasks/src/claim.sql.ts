@@ -62,9 +62,10 @@ export interface ClaimedRow {
 
 export const COLUMNS = sql`id, tenant, queue, lane, name, attempt, failures, crashes, snoozes, fallbacks, max_attempts, timeout_ms, options, payload, started_at, deadline_at, created_at`;
 
-/** Locks the ids of the oldest of one place that may run, past what other workers are claiming. */
-export function oldest(dialect: Dialect, place: Backlog, most: number): Sql {
-  return sql`SELECT id FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now}) ORDER BY id LIMIT ${most}${dialect.lockFree}`;
+/** Locks the ids of the oldest of one place that may run, but for some, past what other workers are claiming. */
+export function oldest(dialect: Dialect, place: Backlog, most: number, except: readonly Buffer[] = []): Sql {
+  const others = except.length === 0 ? sql`` : sql` AND id NOT IN (${list(except)})`;
+  return sql`SELECT id FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now})${others} ORDER BY id LIMIT ${most}${dialect.lockFree}`;
 }
 
 /** Locks those of the ids that may run, past what somebody else holds. */

@@ -76,12 +76,18 @@ export class TaskClaimer {
 
   /**
    * Claims the oldest of one place, past what other workers are claiming. `trying` is told the ids before they are taken, so
-   * that they can be asked about if the answer is lost.
+   * that they can be asked about if the answer is lost. `except` are passed over.
    */
-  async claimBacklog(worker: Buffer, place: Backlog, most: number, trying: (ids: readonly Buffer[]) => void): Promise<ClaimedTask[]> {
+  async claimBacklog(
+    worker: Buffer,
+    place: Backlog,
+    most: number,
+    trying: (ids: readonly Buffer[]) => void,
+    except: readonly Buffer[] = [],
+  ): Promise<ClaimedTask[]> {
     const { dialect } = this.database;
     return this.database.transaction(async (transaction) => {
-      const found = await transaction.query<{ id: Buffer }>(oldest(dialect, place, most));
+      const found = await transaction.query<{ id: Buffer }>(oldest(dialect, place, most, except));
       if (found.length === 0) return [];
       const ids = found.map((row) => row.id);
       trying(ids);

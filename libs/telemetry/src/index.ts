@@ -2,4 +2,4 @@ export { createLogger, Logger, LOG_LEVELS, type LogFields, type LoggerOptions, t
 export { NestLogger } from './nest-logger.js';
 export { currentContext, runWithContext, type RequestContext } from './request-context.js';
 export { RUNNING_CONTEXT } from './running-context.js';
-export { repeatedWarning } from './repeated-warning.js';
+export { repeatedLine, repeatedWarning } from './repeated-warning.js';

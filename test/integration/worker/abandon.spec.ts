@@ -2,13 +2,19 @@
 import { beforeEach, expect, it } from '@jest/globals';
 import { sql } from '@app/database';
 import { HandlerRegistry, type HandlerDefinition, type PermanentError } from '@app/handlers';
+import type { Abandonment } from '../../../apps/server/worker/abandon.js';
 import { HandlerBench } from '../../support/handler-bench.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { bytesOf } from '../../support/store.js';
 import { until } from '../../support/until.js';
 
 const ENV = { WORKER_ABORT_GRACE_MS: '100', ABANDON_TIMEOUT_MS: '200', RETRY_BASE_MS: '10' };
-const going = new AbortController().signal;
+
+/** A look, and the end of everything that it began. */
+async function lookWith(runner: Abandonment): Promise<void> {
+  await runner.look();
+  await runner.settled();
+}
 
 onEveryStore('a handler with resources', (current) => {
   let bench: HandlerBench;
@@ -86,7 +92,7 @@ onEveryStore('a handler with resources', (current) => {
     const runners = [bench.abandonment(), bench.abandonment(), bench.abandonment()];
     const look = async (): Promise<void> => {
       await bench.makeResourcesDue();
-      await Promise.all(runners.map((runner) => runner.look(going)));
+      await Promise.all(runners.map(lookWith));
     };
     await look();
     expect(calls).toEqual([0]);
@@ -116,15 +122,54 @@ onEveryStore('a handler with resources', (current) => {
     await bench.runAll({ name: 'deaf' });
     await bench.runAll({ name: 'polite' });
     await bench.makeResourcesDue();
-    await bench.abandonment().look(going);
+    await lookWith(bench.abandonment());
     expect(aborted).toBe(2);
     const rows = await current().raw.query<{ tries: number; last_error: string }>(sql`SELECT tries, last_error FROM task_resources`);
     expect(rows).toEqual(rows.map(() => ({ tries: 1, last_error: 'timeout: The hook ran longer than 200 ms.' })));
     expect(rows).toHaveLength(2);
   });
 
+  it('whose hooks hang leaves room for those of others, however many it has', async () => {
+    // None of them may time out while the others are begun.
+    bench = await HandlerBench.set(current(), { ...ENV, ABANDON_TIMEOUT_MS: '60000' });
+    let hanging = 0;
+    const hung = Array.from({ length: 2 }, (_, index) => `hung-${index}`);
+    for (const name of hung) {
+      bench.handle({
+        name,
+        onAbandon: (_resource, { signal }) => {
+          hanging += 1;
+          return new Promise<void>((_resolve, reject) => {
+            signal.addEventListener('abort', () => {
+              reject(new Error('stopped'));
+            });
+          });
+        },
+        run: async (_payload, context) => {
+          for (let index = 0; index < 40; index += 1) await context.registerResource('vm', String(index));
+        },
+      });
+      await bench.runAll({ name });
+    }
+    let done = 0;
+    bench.handle({
+      name: 'quick',
+      onAbandon: () => void (done += 1),
+      run: (_payload, context) => context.registerResource('vm', '7').then(() => null),
+    });
+    await bench.runAll({ name: 'quick' });
+    await bench.makeResourcesDue();
+    await current().raw.execute(sql`UPDATE task_resources SET check_at = 2 WHERE handler = 'quick'`);
+    const runner = bench.abandonment();
+    while (await runner.look());
+    await until(() => done === 1, { what: 'the hook of the other handler to be called' });
+    expect(hanging).toBe(8);
+    await runner.stop();
+    expect(hanging).toBe(8);
+  });
+
   it('whose hook is stopped with its worker is offered to others at once', async () => {
-    const stopping = new AbortController();
+    const runner = bench.abandonment();
     bench.handle({
       name: 'busy',
       onAbandon: (_resource, { signal }) =>
@@ -132,13 +177,13 @@ onEveryStore('a handler with resources', (current) => {
           signal.addEventListener('abort', () => {
             reject(new Error('stopped'));
           });
-          stopping.abort();
+          void runner.stop();
         }),
       run: (_payload, context) => context.registerResource('vm', '7').then(() => null),
     });
     await bench.runAll({ name: 'busy' });
     await bench.makeResourcesDue();
-    await bench.abandonment().look(stopping.signal);
+    await lookWith(runner);
     expect((await current().abandoned.look(['busy'])).found).toMatchObject([{ tries: 1 }]);
   });
 
@@ -152,7 +197,7 @@ onEveryStore('a handler with resources', (current) => {
     await bench.makeResourcesDue();
     const without = new HandlerRegistry();
     without.register({ name: 'moved', run: () => null }, 'the test');
-    await bench.abandonment(without).look(going);
+    await lookWith(bench.abandonment(without));
     expect(await current().raw.query(sql`SELECT tries FROM task_resources WHERE task_id = ${bytesOf(id)}`)).toEqual([{ tries: 0 }]);
   });
 
@@ -169,11 +214,11 @@ onEveryStore('a handler with resources', (current) => {
     });
     await bench.runAll({ name: 'slow' });
     await bench.makeResourcesDue();
-    await bench.suspects.alone(() => bench.abandonment().look(going));
+    await bench.suspects.alone(() => lookWith(bench.abandonment()));
     expect(calls).toBe(0);
     expect(await current().raw.query(sql`SELECT tries FROM task_resources`)).toEqual([{ tries: 0 }]);
     // Its grace ends before it does.
-    await bench.abandonment().look(going);
+    await lookWith(bench.abandonment());
     expect([calls, bench.suspects.hooks]).toEqual([1, 1]);
     end();
     await until(() => bench.suspects.hooks === 0, { what: 'the hook to have left' });

@@ -3,142 +3,35 @@
  * a claim, the handler of a task that was claimed runs exactly once for that claim, and no slot is lost.
  */
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
-import { loadConfig } from '@app/config';
 import { list, sql } from '@app/database';
-import { Loops, Shutdown } from '@app/lifecycle';
-import { HandlerRegistry, type TaskContext } from '@app/handlers';
-import { createLogger } from '@app/telemetry';
-import { Attempts } from '../../../apps/server/worker/attempt.js';
+import { Loops } from '@app/lifecycle';
 import { Audit } from '../../../apps/server/worker/audit.js';
-import { BusyTurns } from '../../../apps/server/worker/busy-turns.js';
-import { Executor } from '../../../apps/server/worker/executor.js';
-import { Isolates } from '../../../apps/server/worker/isolates/isolates.js';
-import { Intake } from '../../../apps/server/worker/intake.js';
-import { Desks } from '../../../apps/server/worker/local-desk.js';
-import { RunningLimits } from '../../../apps/server/worker/running-limits.js';
-import { Slots } from '../../../apps/server/worker/slots.js';
-import { Suspects } from '../../../apps/server/worker/suspects.js';
-import { FixedLimits } from '../../support/fixed-limits.js';
+import { IntakeBench, PLACE, SLOTS } from '../../support/intake-bench.js';
 import { onEveryStore } from '../../support/store-suite.js';
-import { bytesOf, newTask } from '../../support/store.js';
+import { bytesOf } from '../../support/store.js';
 import { until } from '../../support/until.js';
 
-const SLOTS = 8;
-const PLACE = { queue: 'default', lane: 'normal', tenant: 'acme' } as const;
-const config = loadConfig({
-  WORKER_CONCURRENCY: String(SLOTS),
-  WORKER_ABORT_GRACE_MS: '100',
-  POISON_CRASHES: '3',
-  UNKNOWN_HANDLER_PAUSE_MS: '100',
-});
-const logger = createLogger({ level: 'silent', format: 'json', role: 'test' });
-
 onEveryStore('the intake', (current, backend) => {
-  let lease: { id: Buffer; held: boolean };
-  let slots: Slots;
-  let executor: Executor;
-  let suspects: Suspects;
-  let intake: Intake;
-  let book: FixedLimits;
-  let runs: string[];
-  let release: () => void;
-  let opened: Promise<void>;
+  let bench: IntakeBench;
+  let lease: IntakeBench['lease'];
+  let slots: IntakeBench['slots'];
+  let executor: IntakeBench['executor'];
+  let suspects: IntakeBench['suspects'];
+  let intake: IntakeBench['intake'];
+  let book: IntakeBench['book'];
+  let runs: IntakeBench['runs'];
 
   beforeEach(async () => {
-    const store = current();
-    runs = [];
-    opened = new Promise((resolve) => {
-      release = resolve;
-    });
-    const registry = new HandlerRegistry();
-    const note = (context: TaskContext): void => void runs.push(context.id);
-    registry.register(
-      {
-        name: 'echo',
-        run: (_payload: unknown, context: TaskContext) => {
-          note(context);
-        },
-      },
-      'the test',
-    );
-    registry.register(
-      {
-        name: 'gated',
-        run: async (_payload: unknown, context: TaskContext) => {
-          note(context);
-          await opened;
-        },
-      },
-      'the test',
-    );
-    registry.register(
-      {
-        name: 'chatty',
-        run: (_payload: unknown, context: TaskContext) => {
-          void context.progress(0.5);
-        },
-      },
-      'the test',
-    );
-    lease = { id: await store.hire(), held: true };
-    slots = new Slots(config);
-    suspects = new Suspects();
-    const desks = new Desks(config, store.progress, store.checkpoints, store.resources, store.reader);
-    const isolates = new Isolates(config, registry, new Shutdown(), logger);
-    const attempts = new Attempts(config, store.settler, desks, isolates, store.clock, logger);
-    executor = new Executor(config, registry, store.settler, attempts, store.workers, suspects, new Shutdown(), store.clock, logger);
-    book = new FixedLimits();
-    const limits = new RunningLimits(config, book, store.workers, store.clock);
-    intake = new Intake(
-      slots,
-      lease,
-      store.claimer,
-      store.limitedClaimer,
-      limits,
-      new BusyTurns(),
-      store.queues,
-      store.ringer,
-      executor,
-      suspects,
-      store.drain,
-      logger,
-    );
+    bench = await IntakeBench.set(current());
+    ({ lease, slots, executor, suspects, intake, book, runs } = bench);
   });
 
-  afterEach(async () => {
-    release();
-    await until(() => slots.busy === 0, { what: 'every slot to be free again' });
-  });
-
-  const take = async (ids: readonly string[]): Promise<void> => {
-    const reserved = slots.reserve(ids.length);
-    expect(reserved).toBe(ids.length);
-    await intake.takeIds(ids.map(bytesOf));
-  };
-
-  /** By a submitter that knows no queue yet, as every process does when it starts. */
-  const submitGated = async (count: number): Promise<string[]> => {
-    const submitter = current().submitterOf();
-    const added = await Promise.all(Array.from({ length: count }, () => submitter.submit(newTask({ name: 'gated' }))));
-    await submitter.drained();
-    return added.map(({ task }) => task.id);
-  };
-
-  /** From then on a claim within the tenant's limit is one transaction. */
-  const makeTurn = async (): Promise<void> => {
-    await current().raw.execute(sql`INSERT INTO running_turns (tenant) VALUES ('acme')`);
-  };
-
-  const succeeded = async (ids: readonly string[]): Promise<void> => {
-    await until(async () => (await Promise.all(ids.map((id) => current().row(id)))).every(({ state }) => state === 'succeeded'), {
-      what: 'every task to succeed',
-    });
-  };
+  afterEach(() => bench.end());
 
   it('runs what it is given', async () => {
     const ids = (await current().addMany(5)).map(({ id }) => id);
-    await take(ids);
-    await succeeded(ids);
+    await bench.take(ids);
+    await bench.succeeded(ids);
     expect(runs.sort()).toEqual([...ids].sort());
   });
 
@@ -146,8 +39,8 @@ onEveryStore('the intake', (current, backend) => {
     const store = current();
     const ids = (await store.addMany(5)).map(({ id }) => id);
     store.database[accident](['batch']);
-    await take(ids);
-    await succeeded(ids);
+    await bench.take(ids);
+    await bench.succeeded(ids);
     expect(runs.sort()).toEqual([...ids].sort());
     for (const id of ids) expect((await store.row(id))['attempt']).toBe(1);
   });
@@ -156,13 +49,13 @@ onEveryStore('the intake', (current, backend) => {
     const store = current();
     const ids = (await store.addMany(5)).map(({ id }) => id);
     await store.ringer.setAside(ids.map(bytesOf));
-    await makeTurn();
+    await bench.makeTurn();
     store.database[accident](['transaction']);
-    const draw = () => intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS));
+    const draw = () => intake.takeBacklog(PLACE, slots.reserve(SLOTS));
     // A transaction that never began has taken nothing; the next look finds the same tasks.
     expect(await draw()).toBe(accident === 'loseAnswer' ? 5 : 0);
     if (accident === 'loseCommit') expect(await draw()).toBe(5);
-    await succeeded(ids);
+    await bench.succeeded(ids);
     expect(runs.sort()).toEqual([...ids].sort());
   });
 
@@ -171,19 +64,18 @@ onEveryStore('the intake', (current, backend) => {
     const ids = (await store.addMany(2)).map(({ id }) => id);
     await store.ringer.setAside(ids.map(bytesOf));
     store.database.beAway(1, ['transaction']);
-    const place = { queue: 'default', lane: 'normal', tenant: 'acme' } as const;
-    expect(await intake.takeBacklog(place, slots.reserve(SLOTS))).toBe(0);
+    expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(0);
     expect(slots.busy).toBe(0);
     expect(await intake.ready(new AbortController().signal)).toBe(true);
-    expect(await intake.takeBacklog(place, slots.reserve(SLOTS))).toBe(2);
-    await succeeded(ids);
+    expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(2);
+    await bench.succeeded(ids);
   });
 
   it.each(['loseAnswer', 'loseCommit'] as const)('keeps to a limit when the claim within it meets: %s', async (accident) => {
     const store = current();
     book.set('acme', { 'tasks.running': 2 });
-    const ids = await submitGated(5);
-    await makeTurn();
+    const ids = await bench.submitGated(5);
+    await bench.makeTurn();
     store.database[accident](['transaction']);
     expect(slots.reserve(5)).toBe(5);
     await intake.takeWithin('acme', ids.map(bytesOf));
@@ -191,19 +83,19 @@ onEveryStore('the intake', (current, backend) => {
     expect(await store.count(sql`tasks WHERE state = 'running'`)).toBe(2);
     expect(await store.count(sql`tasks WHERE phase = 'unrung'`)).toBe(3);
     expect(intake.isClosed({ tenant: 'acme', queue: 'default' })).toBe(true);
-    release();
+    bench.release();
     await until(() => !intake.isClosed({ tenant: 'acme', queue: 'default' }), { what: 'room' });
     await until(() => slots.busy === 0, { what: 'every slot to be free' });
-    expect(await intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS))).toBe(2);
+    expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(2);
     await until(() => slots.busy === 0, { what: 'every slot to be free' });
-    expect(await intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS))).toBe(1);
-    await succeeded(ids);
+    expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(1);
+    await bench.succeeded(ids);
   });
 
   it('offers again at once what did not fit where a task of the tenant ends while the claim is under way', async () => {
     const store = current();
     book.set('acme', { 'tasks.running': 1 });
-    const [first = '', ...others] = await submitGated(3);
+    const [first = '', ...others] = await bench.submitGated(3);
     slots.reserve(1);
     await intake.takeWithin('acme', [bytesOf(first)]);
     let unrung = -1;
@@ -216,7 +108,7 @@ onEveryStore('the intake', (current, backend) => {
       };
     });
     store.database.delayAnswer(['transaction'], async () => {
-      release();
+      bench.release();
       await until(() => slots.busy === others.length, { what: 'the first to end' });
     });
     slots.reserve(others.length);
@@ -227,30 +119,30 @@ onEveryStore('the intake', (current, backend) => {
       expect(await intake.takeBacklog(place, slots.reserve(SLOTS))).toBe(1);
       await until(() => slots.busy === 0, { what: 'every slot to be free' });
     }
-    await succeeded([first, ...others]);
+    await bench.succeeded([first, ...others]);
   });
 
   it('looks again where a task of the tenant ends while a claim from the backlog finds it full', async () => {
     const store = current();
     book.set('acme', { 'tasks.running': 1 });
-    const [first = '', second = ''] = await submitGated(2);
+    const [first = '', second = ''] = await bench.submitGated(2);
     await store.ringer.setAside([bytesOf(second)]);
-    await makeTurn();
+    await bench.makeTurn();
     // Not within the limit, so that the tenant is not thought full yet.
-    await take([first]);
+    await bench.take([first]);
     let rooms = 0;
     intake.onRoom = () => {
       rooms += 1;
     };
     store.database.delayAnswer(['transaction'], async () => {
-      release();
+      bench.release();
       await until(() => slots.busy === 1, { what: 'the first to end' });
     });
     expect(await intake.takeBacklog(PLACE, slots.reserve(1))).toBe(0);
     expect(rooms).toBe(1);
     expect(intake.isClosed(PLACE)).toBe(false);
     expect(await intake.takeBacklog(PLACE, slots.reserve(1))).toBe(1);
-    await succeeded([first, second]);
+    await bench.succeeded([first, second]);
   });
 
   // SQLite has one writer: there is no such moment.
@@ -258,10 +150,10 @@ onEveryStore('the intake', (current, backend) => {
     it('does not wait for who stands still while it claims for a tenant, and looks again when that is over', async () => {
       const store = current();
       book.set('acme', { 'tasks.running': 1 });
-      const [atDoor = '', inBacklog = ''] = await submitGated(2);
+      const [atDoor = '', inBacklog = ''] = await bench.submitGated(2);
       const [other] = await store.addMany(1, { tenant: 'other' });
       await store.ringer.setAside([bytesOf(inBacklog)]);
-      await makeTurn();
+      await bench.makeTurn();
       let rooms = 0;
       intake.onRoom = () => {
         rooms += 1;
@@ -272,18 +164,18 @@ onEveryStore('the intake', (current, backend) => {
         await intake.takeWithin('acme', [bytesOf(atDoor)]);
         expect(await intake.takeBacklog(PLACE, slots.reserve(1))).toBe(0);
         expect(slots.busy).toBe(0);
-        await take([other?.id ?? '']);
-        await succeeded([other?.id ?? '']);
+        await bench.take([other?.id ?? '']);
+        await bench.succeeded([other?.id ?? '']);
         expect(await intake.ready(new AbortController().signal)).toBe(true);
         await until(() => rooms > 0, { what: 'the next look' });
       });
       expect(await store.count(sql`tasks WHERE phase = 'unrung'`)).toBe(2);
       await until(() => !intake.isClosed(PLACE), { what: 'the pause to be over' });
       expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(1);
-      release();
+      bench.release();
       await until(() => slots.busy === 0, { what: 'every slot to be free' });
       expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(1);
-      await succeeded([atDoor, inBacklog]);
+      await bench.succeeded([atDoor, inBacklog]);
     });
   }
 
@@ -291,8 +183,8 @@ onEveryStore('the intake', (current, backend) => {
     const store = current();
     const ids = (await store.addMany(3)).map(({ id }) => id);
     store.database.beAway(2, ['batch', 'query']);
-    await take(ids);
-    await succeeded(ids);
+    await bench.take(ids);
+    await bench.succeeded(ids);
     expect(runs.sort()).toEqual([...ids].sort());
   });
 
@@ -300,11 +192,11 @@ onEveryStore('the intake', (current, backend) => {
     const store = current();
     const [task] = await store.addMany(1, { name: 'gated' });
     const id = task?.id ?? '';
-    await take([id]);
-    await take([id]);
+    await bench.take([id]);
+    await bench.take([id]);
     expect(slots.busy).toBe(1);
-    release();
-    await succeeded([id]);
+    bench.release();
+    await bench.succeeded([id]);
     expect(runs).toEqual([id]);
   });
 
@@ -312,13 +204,13 @@ onEveryStore('the intake', (current, backend) => {
     const store = current();
     const [task] = await store.addMany(1, { name: 'gated' });
     const id = task?.id ?? '';
-    await take([id]);
+    await bench.take([id]);
     await until(() => runs.length === 1, { what: 'the handler to start' });
     store.database.delayAnswer(['batch'], async () => {
-      release();
+      bench.release();
       await until(() => executor.count === 0, { what: 'the outcome to be recorded' });
     });
-    await take([id]);
+    await bench.take([id]);
     await until(() => slots.busy === 0, { what: 'every slot to be free' });
     expect(runs).toEqual([id]);
   });
@@ -327,15 +219,15 @@ onEveryStore('the intake', (current, backend) => {
     const store = current();
     const [task] = await store.addMany(1, { name: 'gated' });
     const id = task?.id ?? '';
-    await take([id]);
+    await bench.take([id]);
     await until(() => runs.length === 1, { what: 'the first attempt to start' });
     await store.bury(lease.id);
     await store.sweeper.takeBack();
     await store.raw.execute(sql`UPDATE workers SET state = 'live' WHERE id = ${lease.id}`);
-    await take([id]);
+    await bench.take([id]);
     await until(() => runs.length === 2, { what: 'the second attempt to start' });
-    release();
-    await succeeded([id]);
+    bench.release();
+    await bench.succeeded([id]);
     expect((await store.attempts(id)).map(({ outcome }) => outcome)).toEqual(['lost', 'succeeded']);
   });
 
@@ -343,12 +235,12 @@ onEveryStore('the intake', (current, backend) => {
     const store = current();
     const [task] = await store.addMany(1, { name: 'gated' });
     const id = task?.id ?? '';
-    await take([id]);
+    await bench.take([id]);
     await until(() => runs.length === 1, { what: 'the handler to start' });
     await store.bury(lease.id);
     await store.sweeper.takeBack();
     expect(await store.row(id)).toMatchObject({ state: 'queued', crashes: 1 });
-    release();
+    bench.release();
     await until(() => executor.count === 0, { what: 'the outcome to be fenced' });
     await store.workers.survive(lease.id, executor.takeHeld());
     expect(await store.row(id)).toMatchObject({ state: 'queued', crashes: 0 });
@@ -361,8 +253,8 @@ onEveryStore('the intake', (current, backend) => {
     const good = (await store.addMany(3)).map(({ id }) => id);
     await store.ringer.setAside([...expired, ...good].map(bytesOf));
     await store.raw.execute(sql`UPDATE tasks SET expires_at = 1 WHERE id IN (${list(expired.map(bytesOf))})`);
-    expect(await intake.takeBacklog({ queue: 'default', lane: 'normal', tenant: 'acme' }, slots.reserve(SLOTS))).toBe(3);
-    await succeeded(good);
+    expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(3);
+    await bench.succeeded(good);
     await store.raw.execute(sql`DELETE FROM tasks WHERE id IN (${list(expired.map(bytesOf))})`);
     await store.recount();
   });
@@ -373,8 +265,8 @@ onEveryStore('the intake', (current, backend) => {
     const id = task?.id ?? '';
     await store.raw.execute(sql`UPDATE tasks SET crashes = 2 WHERE id = ${bytesOf(id)}`);
     store.database.loseAnswer(['execute']);
-    await take([id]);
-    await succeeded([id]);
+    await bench.take([id]);
+    await bench.succeeded([id]);
     await until(() => executor.count === 0, { what: 'the executor to be done' });
     expect(await store.count(sql`workers WHERE solo_task <> ${Buffer.alloc(16)}`)).toBe(0);
   });
@@ -385,9 +277,9 @@ onEveryStore('the intake', (current, backend) => {
     const id = task?.id ?? '';
     await store.raw.execute(sql`UPDATE tasks SET crashes = 2 WHERE id = ${bytesOf(id)}`);
     const hooks = jest.spyOn(suspects, 'hooks', 'get').mockImplementation(() => (hooks.mock.calls.length < 3 ? 1 : 0));
-    await take([id]);
+    await bench.take([id]);
     expect(suspects.closed).toBe(true);
-    await succeeded([id]);
+    await bench.succeeded([id]);
     expect(hooks.mock.calls.length).toBeGreaterThanOrEqual(3);
   });
 
@@ -395,14 +287,14 @@ onEveryStore('the intake', (current, backend) => {
     const store = current();
     const [suspect, other] = [(await store.addMany(1, { name: 'gated' }))[0]?.id ?? '', (await store.addMany(1))[0]?.id ?? ''];
     await store.raw.execute(sql`UPDATE tasks SET crashes = 2 WHERE id = ${bytesOf(suspect)}`);
-    await take([suspect]);
+    await bench.take([suspect]);
     await until(() => runs.includes(suspect), { what: 'the suspect to run' });
-    await take([other]);
+    await bench.take([other]);
     await until(async () => (await store.row(other)).state !== 'running', { what: 'the other to be given back' });
     expect(await store.attempts(other)).toMatchObject([{ outcome: 'released', error_code: 'suspect-waits' }]);
     expect(await store.row(other)).toMatchObject({ failures: 0, crashes: 0 });
-    release();
-    await succeeded([suspect]);
+    bench.release();
+    await bench.succeeded([suspect]);
   });
 
   it('runs a suspect among the others where it cannot be alone, and keeps nobody out for it', async () => {
@@ -411,8 +303,8 @@ onEveryStore('the intake', (current, backend) => {
     const id = suspect?.id ?? '';
     await store.raw.execute(sql`UPDATE tasks SET crashes = 2 WHERE id = ${bytesOf(id)}`);
     jest.spyOn(suspects, 'hooks', 'get').mockReturnValue(1);
-    await take([id]);
-    await succeeded([id]);
+    await bench.take([id]);
+    await bench.succeeded([id]);
     expect(suspects.closed).toBe(false);
     expect(await store.count(sql`workers WHERE solo_task <> ${Buffer.alloc(16)}`)).toBe(0);
   });
@@ -421,16 +313,16 @@ onEveryStore('the intake', (current, backend) => {
     const store = current();
     const [task] = await store.addMany(1, { name: 'chatty' });
     store.database.beAway(1, ['execute']);
-    await take([task?.id ?? '']);
-    await succeeded([task?.id ?? '']);
+    await bench.take([task?.id ?? '']);
+    await bench.succeeded([task?.id ?? '']);
   });
 
   it('gives back what the register says it runs and it does not, at the second look', async () => {
     const store = current();
     const [lost, held] = [(await store.addMany(1))[0]?.id ?? '', (await store.addMany(1, { name: 'gated' }))[0]?.id ?? ''];
-    const audit = new Audit(config, lease, executor, store.claimer, store.settler, new Loops(), store.clock, logger);
+    const audit = new Audit(bench.config, lease, executor, store.claimer, store.settler, new Loops(), store.clock, bench.logger);
     await store.claim(lease.id, lost);
-    await take([held]);
+    await bench.take([held]);
     await audit.look();
     expect(await store.row(lost)).toMatchObject({ state: 'running' });
     await audit.look();
@@ -452,7 +344,7 @@ onEveryStore('the intake', (current, backend) => {
       lease.id = after;
       return Promise.resolve();
     });
-    await take([id]);
+    await bench.take([id]);
     expect(runs).toEqual([]);
     expect(slots.busy).toBe(0);
     await store.bury(before);
@@ -469,7 +361,7 @@ onEveryStore('the intake', (current, backend) => {
       lease.id = Buffer.alloc(16, 7);
       return Promise.resolve();
     });
-    await take([id]);
+    await bench.take([id]);
     expect(runs).toEqual([]);
     expect(slots.busy).toBe(0);
     await store.bury(before);

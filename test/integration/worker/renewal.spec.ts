@@ -16,6 +16,7 @@ import { Desks } from '../../../apps/server/worker/local-desk.js';
 import { RunningLimits } from '../../../apps/server/worker/running-limits.js';
 import { Slots } from '../../../apps/server/worker/slots.js';
 import { Suspects } from '../../../apps/server/worker/suspects.js';
+import { Unclaimable } from '../../../apps/server/worker/unclaimable.js';
 import { FixedLimits } from '../../support/fixed-limits.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { bytesOf } from '../../support/store.js';
@@ -85,6 +86,7 @@ onEveryStore('a renewed lease', (current) => {
       store.ringer,
       executor,
       suspects,
+      new Unclaimable(store.clock, logger),
       store.drain,
       logger,
     );
