@@ -4,11 +4,11 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
-import { effectiveRetry, type HandlerDefinition, type RetryDefaults } from '@app/handlers';
+import { effectiveRetry, type HandlerDefinition, type HandlerLogger, type RetryDefaults } from '@app/handlers';
 import { Clock, failpoint } from '@app/lifecycle';
 import { TaskSettler, type ClaimedTask, type Verdict } from '@app/tasks';
 import { Logger } from '@app/telemetry';
-import { makeContext } from './attempt-context.js';
+import { handlerLogger, makeContext } from './attempt-context.js';
 import { ownPolicy } from './backoff.js';
 import { classify, type Ending, type StopReason } from './classify.js';
 import { NOTHING_INHERITED, type Inheritance } from './desk.js';
@@ -32,6 +32,8 @@ export interface Over {
 @Injectable()
 export class Attempts {
   private fenced: Buffer[] = [];
+  private readonly handlerLogger: HandlerLogger;
+  private readonly retryDefaults: RetryDefaults;
 
   constructor(
     @Inject(Config) private readonly config: Config,
@@ -40,7 +42,17 @@ export class Attempts {
     @Inject(Isolates) private readonly isolates: Pick<Isolates, 'begin'>,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Logger) private readonly logger: Logger,
-  ) {}
+  ) {
+    this.handlerLogger = handlerLogger(logger);
+    const { retryMaxAttempts, retryBackoff, retryBaseMs, retryMaxMs, retryJitter } = config;
+    this.retryDefaults = {
+      maxAttempts: retryMaxAttempts,
+      backoff: retryBackoff,
+      baseMs: retryBaseMs,
+      maxMs: retryMaxMs,
+      jitter: retryJitter,
+    };
+  }
 
   /** Tasks whose outcome came too late, since this was last asked: their worker was thought dead, and was not. */
   takeFenced(): Buffer[] {
@@ -88,9 +100,9 @@ export class Attempts {
     const timer = setTimeout(stop, timeoutMs, deadlineFirst ? 'deadline' : 'timeout');
     const desk = this.desks.open(worker, task, handler);
     const { context, end } = makeContext(task, {
-      signal: abort.signal,
+      abort,
       deadline: new Date(startedAt + timeoutMs),
-      logger: this.logger,
+      logger: this.handlerLogger,
       desk,
       inherited,
     });
@@ -98,7 +110,7 @@ export class Attempts {
     if (handler.isolation !== undefined && refusal === null)
       isolated = this.isolates.begin(handler, held, { deadline: startedAt + timeoutMs, desk, inherited });
     const work = refusal !== null ? Promise.resolve(refusal) : isolated === null ? runHandler(handler, task, context) : isolated.ending;
-    const ending = await Promise.race([work, grace.over]);
+    const ending = await grace.whichever(work);
     failpoint('run.ended');
     clearTimeout(timer);
     grace.end();
@@ -138,9 +150,9 @@ export class Attempts {
   }
 
   private verdictOf(ending: Ending, reason: StopReason | null, task: ClaimedTask, handler: HandlerDefinition, timeoutMs: number): Verdict {
-    const retry = effectiveRetry(ownPolicy(task), handler.retry, this.retryDefaults());
     const { resultMaxBytes: resultBytesMax, snoozesMax } = this.config;
-    return classify(ending, reason, { task, handler, retry, resultBytesMax, snoozesMax, timeoutMs, random: Math.random() });
+    const retry = (): RetryDefaults => effectiveRetry(ownPolicy(task), handler.retry, this.retryDefaults);
+    return classify(ending, reason, { task, handler, retry, resultBytesMax, snoozesMax, timeoutMs, random: Math.random });
   }
 
   /**
@@ -154,10 +166,5 @@ export class Attempts {
     const startedAt = task.startedAt + Math.round(this.clock.monotonic() - claimedAt);
     const left = task.deadlineAt > 0 ? Math.max(0, task.deadlineAt - startedAt) : Number.POSITIVE_INFINITY;
     return { timeoutMs: Math.min(own, left), deadlineFirst: left < own, startedAt };
-  }
-
-  private retryDefaults(): RetryDefaults {
-    const { retryMaxAttempts, retryBackoff, retryBaseMs, retryMaxMs, retryJitter } = this.config;
-    return { maxAttempts: retryMaxAttempts, backoff: retryBackoff, baseMs: retryBaseMs, maxMs: retryMaxMs, jitter: retryJitter };
   }
 }

@@ -27,11 +27,11 @@ const task: ClaimedTask = {
 const circumstances = (more: Partial<Circumstances> = {}): Circumstances => ({
   task,
   handler: { name: 'work' },
-  retry: { maxAttempts: 5, backoff: 'exponential', baseMs: 100, maxMs: 10_000, jitter: 0 },
+  retry: () => ({ maxAttempts: 5, backoff: 'exponential', baseMs: 100, maxMs: 10_000, jitter: 0 }),
   resultBytesMax: 100,
   snoozesMax: 10,
   timeoutMs: 500,
-  random: 0,
+  random: () => 0,
   ...more,
 });
 

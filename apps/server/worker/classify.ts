@@ -22,13 +22,14 @@ export type Ending = { kind: 'returned'; value: unknown } | { kind: 'threw'; thr
 export interface Circumstances {
   task: ClaimedTask;
   handler: Pick<HandlerDefinition, 'name' | 'fallback'>;
-  retry: RetryDefaults;
+  /** Asked only where it matters. */
+  retry: () => RetryDefaults;
   resultBytesMax: number;
   /** How often a task may be put off. */
   snoozesMax: number;
   timeoutMs: number;
-  /** 0 ≤ random < 1 */
-  random: number;
+  /** 0 ≤ random() < 1 */
+  random: () => number;
 }
 
 export function classify(ending: Ending, stop: StopReason | null, circumstances: Circumstances): Verdict {
@@ -91,10 +92,11 @@ function returned(value: unknown, circumstances: Circumstances): Verdict {
 }
 
 function again(error: TaskError, retryAfterMs: number | null, timedOut: boolean, circumstances: Circumstances): Verdict {
-  const { task, retry, random } = circumstances;
+  const { task, random } = circumstances;
+  const retry = circumstances.retry();
   const failures = task.failures + 1;
   if (failures >= retry.maxAttempts) return forGood('attempts_exhausted', error, timedOut, circumstances);
-  return { kind: 'retry', delayMs: retryAfterMs ?? retryDelay(retry, failures, random), timedOut, error };
+  return { kind: 'retry', delayMs: retryAfterMs ?? retryDelay(retry, failures, random()), timedOut, error };
 }
 
 /** The handler's own doing; whoever it names for this case takes over. */

@@ -114,30 +114,29 @@ export class Executor {
    * Resolves when the slot may be used again: when the outcome is recorded (or fenced), or, where the handler ignored its abort,
    * when the handler has ended. Never rejects.
    */
-  async run(worker: Buffer, task: ClaimedTask, isLeased: () => boolean): Promise<void> {
+  run(worker: Buffer, task: ClaimedTask, isLeased: () => boolean): Promise<void> {
     const handler = this.registry.standIn(task.name, task.fallbacks);
     const held = holding(worker, task, isLeased, this.clock.monotonic());
     this.running.add(held);
     const { id: taskId, attempt, tenant } = task;
     // A fallback stands in under a name of its own.
-    await runWithContext({ taskId, attempt, tenant, handler: handler?.name ?? task.name }, async () => {
-      let leftover: Promise<unknown> | null = null;
-      try {
-        ({ leftover } = await this.attempt(held, handler));
-      } catch (err) {
-        this.logger.error(
-          { err },
-          'The outcome of an attempt could not be recorded; the task is given back, or swept when the lease ends.',
-        );
-      } finally {
-        this.running.delete(held);
-      }
-      if (leftover !== null) await this.outlast(task, leftover);
-    });
+    return runWithContext({ taskId, attempt, tenant, handler: handler?.name ?? task.name }, () => this.carryOut(held, handler));
+  }
+
+  private async carryOut(held: Held, handler: HandlerDefinition | undefined): Promise<void> {
+    let leftover: Promise<unknown> | null = null;
+    try {
+      ({ leftover } = await this.attempt(held, handler));
+    } catch (err) {
+      this.logger.error({ err }, 'The outcome of an attempt could not be recorded; the task is given back, or swept when the lease ends.');
+    } finally {
+      this.running.delete(held);
+    }
+    if (leftover !== null) await this.outlast(held.task, leftover);
   }
 
   /** Lets the task in: beside the others, or, for a suspect, by itself. */
-  private async attempt(held: Held, handler: HandlerDefinition | undefined): Promise<Over> {
+  private attempt(held: Held, handler: HandlerDefinition | undefined): Promise<Over> {
     const { worker, task } = held;
     if (handler === undefined) return this.giveBack(worker, task, 'unknown-handler', this.config.unknownHandlerPauseMs);
     // Held back here nobody would hear its cancel or its deadline, for as long as the suspect runs.
@@ -145,6 +144,10 @@ export class Executor {
     const mustWait = isSuspect ? this.suspects.full : this.suspects.closed;
     if (mustWait) return this.giveBack(worker, task, 'suspect-waits', Math.round(SUSPECT_PAUSE_MS * (1 + 2 * Math.random())));
     if (!isSuspect) return this.attempts.execute(held, handler);
+    return this.attemptAlone(held, handler);
+  }
+
+  private async attemptAlone(held: Held, handler: HandlerDefinition): Promise<Over> {
     return (await this.suspects.alone(() => this.isolated(held, handler))) ?? this.attempts.execute(held, handler);
   }
 

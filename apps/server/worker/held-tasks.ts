@@ -17,14 +17,21 @@ export class HeldTasks {
 
   add(held: Held): void {
     this.all.add(held);
-    this.byTask.set(held.task.id, [...this.of(held.task.id), held]);
+    const others = this.byTask.get(held.task.id);
+    this.byTask.set(held.task.id, others === undefined ? [held] : [...others, held]);
   }
 
   delete(held: Held): void {
     this.all.delete(held);
-    const left = this.of(held.task.id).filter((other) => other !== held);
-    if (left.length === 0) this.byTask.delete(held.task.id);
-    else this.byTask.set(held.task.id, left);
+    const found = this.of(held.task.id);
+    if (found.length <= 1) {
+      if (found[0] === held) this.byTask.delete(held.task.id);
+      return;
+    }
+    this.byTask.set(
+      held.task.id,
+      found.filter((other) => other !== held),
+    );
   }
 
   /** Every attempt of the task that is held. */

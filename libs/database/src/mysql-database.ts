@@ -13,7 +13,8 @@ import { CommitUnknown, describe, driverErrorOf, isCommitFailure, isDisconnect, 
 import { secondsOf } from './mysql-pool.js';
 import { ask } from './mysql-wait.js';
 import { retryTransient } from './retry.js';
-import { join, sql, type Sql } from './sql.js';
+import { render } from './render.js';
+import { sql, type Sql } from './sql.js';
 
 export interface MysqlLimits {
   /** How long to wait for a free connection, in ms. */
@@ -148,8 +149,7 @@ export class MysqlDatabase extends Database {
   }
 
   private async send(connection: PoolConnection, statements: readonly Sql[]): Promise<Outcome[]> {
-    const { text, values } = join(statements, ';\n');
-    const answer = await ask(connection, text, values, this.limits.answerMs);
+    const answer = await ask(connection, render(statements), [], this.limits.answerMs);
     return statements.length === 1 ? [outcomeOf(answer)] : (answer as unknown[]).map(outcomeOf);
   }
 

@@ -41,10 +41,13 @@ export function ask(connection: PoolConnection, text: string, values: readonly u
             reject(new Silence(`no answer within ${ms} ms`));
           }, ms)
         : undefined;
-    connection.query({ sql: text, values: [...values] }, (error: QueryError | null, result: unknown) => {
-      clearTimeout(timer);
-      if (error === null) resolve(result);
-      else reject(error);
-    });
+    connection.query(
+      values.length === 0 ? { sql: text } : { sql: text, values: [...values] },
+      (error: QueryError | null, result: unknown) => {
+        clearTimeout(timer);
+        if (error === null) resolve(result);
+        else reject(error);
+      },
+    );
   });
 }

@@ -41,7 +41,9 @@ export class TaskSettler {
   private readonly batch: NaturalBatch<Settlement, Settled>;
   /** One by one: those whose group met a row that somebody holds. */
   private readonly blocked: NaturalBatch<Settlement, Settled>;
-  private readonly settling = new Set<Promise<Settled>>();
+  /** Outcomes that are not recorded yet. */
+  private settling = 0;
+  private idle: (() => void)[] = [];
   private readonly stopped = new AbortController();
 
   constructor(
@@ -66,18 +68,18 @@ export class TaskSettler {
    * Resolves when the outcome is committed or known to be fenced. Rejects when `stop` gave up waiting for the database, or with
    * Unavailable when too much is held already.
    */
-  settle(settlement: Settlement): Promise<Settled> {
-    const settling = this.settleAtLast(settlement);
-    this.settling.add(settling);
-    const forget = (): void => {
-      this.settling.delete(settling);
-    };
-    settling.then(forget, forget);
-    return settling;
+  async settle(settlement: Settlement): Promise<Settled> {
+    this.settling += 1;
+    try {
+      return await this.settleAtLast(settlement);
+    } finally {
+      this.settling -= 1;
+      if (this.settling === 0) for (const resolve of this.idle.splice(0)) resolve();
+    }
   }
 
   async drained(): Promise<void> {
-    while (this.settling.size > 0) await Promise.allSettled([...this.settling]);
+    if (this.settling > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
   }
 
   /** Stops waiting for a database that is away: what is held is rejected, and its tasks run again when the lease ends. */
@@ -86,15 +88,19 @@ export class TaskSettler {
   }
 
   /** With the others first; and where its group met a lock, by itself, in turn with those in the same place. */
-  private async settleAtLast(settlement: Settlement): Promise<Settled> {
-    let batch = this.batch;
-    for (let wait = HOLD_MS_MIN; ; wait = Math.min(HOLD_MS_MAX, wait * 2)) {
+  private settleAtLast(settlement: Settlement): Promise<Settled> {
+    return this.batch.add(settlement).catch((error: unknown) => this.settleAlone(settlement, error));
+  }
+
+  private async settleAlone(settlement: Settlement, first: unknown): Promise<Settled> {
+    let error = first;
+    for (let wait = 0; ; wait = Math.min(HOLD_MS_MAX, Math.max(HOLD_MS_MIN, wait * 2))) {
+      if (!(error instanceof LockTimeout) || this.stopped.signal.aborted) throw error;
+      if (wait > 0) await pause(wait, this.stopped.signal);
       try {
-        return await batch.add(settlement);
-      } catch (error) {
-        if (!(error instanceof LockTimeout) || this.stopped.signal.aborted) throw error;
-        if (batch === this.blocked) await pause(wait, this.stopped.signal);
-        batch = this.blocked;
+        return await this.blocked.add(settlement);
+      } catch (failure) {
+        error = failure;
       }
     }
   }

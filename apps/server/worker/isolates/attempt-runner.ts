@@ -5,7 +5,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { describeFailure, RetryableError, serialiseResult, type FailureDescription, type HandlerDefinition } from '@app/handlers';
-import { makeContext } from '../attempt-context.js';
+import { handlerLogger, makeContext } from '../attempt-context.js';
 import type { StopReason } from '../classify.js';
 import { activity, restedSince } from './activity.js';
 import type { EndMarks } from './end-mark.js';
@@ -52,9 +52,9 @@ export class AttemptRunner {
     const logger = new MessageLogger(this.line, key, this.now);
     this.current = { key, abort, desk };
     const { context, end } = makeContext(order.task, {
-      signal: abort.signal,
+      abort,
       deadline: new Date(order.deadline),
-      logger,
+      logger: handlerLogger(logger),
       desk,
       inherited: order.inherited,
     });

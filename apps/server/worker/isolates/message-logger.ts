@@ -2,7 +2,7 @@
  * The logger of an attempt that runs in an isolate: lines go to the worker, which writes them with the ids of the task. They are
  * bounded here, in number and in size, because a handler that logs in a loop must not keep its worker busy.
  */
-import type { ContextOptions } from '../attempt-context.js';
+import type { FieldsFirst } from '../attempt-context.js';
 import type { Line } from './line.js';
 import type { LogLevel } from './messages.js';
 
@@ -13,7 +13,7 @@ const SECOND_MS = 1_000;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export class MessageLogger implements Pick<ContextOptions['logger'], LogLevel> {
+export class MessageLogger implements Pick<FieldsFirst, LogLevel> {
   private since = Number.NEGATIVE_INFINITY;
   private lines = 0;
   private dropped = 0;

@@ -1,0 +1,46 @@
+import { describe, expect, it } from '@jest/globals';
+import { format } from 'mysql2';
+import { render } from './render.js';
+import { join, list, rows, sql, type SqlValue } from './sql.js';
+
+const nasty = `'; DROP TABLE tasks; -- ? \u0000\n\r\u001a"\\`;
+
+describe('a rendered statement', () => {
+  it.each<[string, SqlValue]>([
+    ['a text that would like to end its quotes', nasty],
+    ['an empty text', ''],
+    ['a text beyond ASCII', 'naïve 🐢 \u2028'],
+    ['a mark', '?'],
+    ['a whole number', -7],
+    ['a fraction', 0.1],
+    ['a large number', 2 ** 53],
+    ['nothing', null],
+    ['bytes', Buffer.from([0, 39, 92, 255])],
+    ['no bytes', Buffer.alloc(0)],
+  ])('has %s in it as the driver would write it', (_, value) => {
+    const statement = sql`SELECT ${value} AS a, ${1} AS b, ${value}`;
+    expect(render([statement])).toBe(format(statement.text, [...statement.values]));
+  });
+
+  it('is the same for many statements with lists and rows', () => {
+    const statements = [
+      sql`START TRANSACTION`,
+      sql`SELECT ${list([1, nasty])}`,
+      sql`INSERT INTO t VALUES ${rows([
+        ['a', null],
+        [nasty, sql`1 + ${2}`],
+      ])}`,
+    ];
+    const { text, values } = join(statements, ';\n');
+    expect(render(statements)).toBe(format(text, [...values]));
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('has no %s', (value) => {
+    expect(() => render([sql`SELECT ${value}`])).toThrow(RangeError);
+  });
+
+  it('is refused where marks and values do not match', () => {
+    expect(() => render([{ text: 'SELECT ?', values: [] }])).toThrow('more marks');
+    expect(() => render([{ text: 'SELECT 1', values: [1] }])).toThrow('more values');
+  });
+});
