@@ -62,6 +62,19 @@ export function takeUsage(dialect: Dialect, demands: readonly Demand[]): Sql[] {
     });
 }
 
+/** Reads what the demands are taken from. Takes no lock. */
+export function readUsage(demands: readonly Demand[]): Sql {
+  const whose = demands.map(({ tenant, queues }) => sql`(tenant = ${tenant} AND queue IN (${list(['', ...[...queues.keys()].sort()])}))`);
+  return sql`SELECT tenant, queue, tasks, payload_bytes FROM tenant_usage WHERE ${join(whose, ' OR ')}`;
+}
+
+/** Whether a taking of the demand would break OVER_LIMIT in this row. */
+export function goesBeyond({ queue, tasks, payload_bytes: bytes }: UsageRow, demand: Demand): boolean {
+  if (queue === '') return Number(tasks) + demand.tasks > demand.tasksMax || Number(bytes) + demand.payloadBytes > demand.payloadBytesMax;
+  const ofQueue = demand.queues.get(queue);
+  return ofQueue !== undefined && Number(tasks) + ofQueue.tasks > ofQueue.tasksMax;
+}
+
 /** Reads and locks the rows of a tenant and of some of its queues. */
 export function lockUsage(dialect: Dialect, tenant: string, queues: readonly string[]): Sql {
   return sql`SELECT tenant, queue, tasks, payload_bytes FROM tenant_usage${dialect.byPrimary} WHERE tenant = ${tenant} AND queue IN (${list(['', ...queues])}) ORDER BY queue${dialect.lock}`;
