@@ -36,8 +36,11 @@ export interface Place {
   payloadBytes: number;
 }
 
-/** The bytes of a stored payload, for a statement that reads tasks. */
-export const PAYLOAD_BYTES: Sql = sql`OCTET_LENGTH(payload)`;
+/**
+ * The bytes of a stored payload, for a statement that reads `tasks`. Payloads are looked at only where a row does not say it, because it
+ * is older than that column; by a select of its own, or the engine would fetch the payload of every row that it reads.
+ */
+export const PAYLOAD_BYTES: Sql = sql`CASE WHEN tasks.payload_bytes > 0 THEN tasks.payload_bytes ELSE (SELECT OCTET_LENGTH(old.payload) FROM tasks old WHERE old.id = tasks.id) END`;
 
 /** How many queues of limited depth and how many full tenants are remembered. */
 const REMEMBERED_MAX = 10_000;
@@ -195,7 +198,7 @@ function overRanges(figure: Sql, byPhase: Sql, tenant: Sql, queue: Sql): Sql {
   const ranges = UNENDED.flatMap((phase) =>
     LANES.map(
       (lane) =>
-        sql`(SELECT ${figure} FROM tasks t${byPhase} WHERE t.phase = ${phase} AND t.queue = ${queue} AND t.lane = ${laneNumber(lane)} AND t.tenant = ${tenant})`,
+        sql`(SELECT ${figure} FROM tasks${byPhase} WHERE tasks.phase = ${phase} AND tasks.queue = ${queue} AND tasks.lane = ${laneNumber(lane)} AND tasks.tenant = ${tenant})`,
     ),
   );
   return join(ranges, ' + ');

@@ -64,6 +64,7 @@ function rowOf(dialect: Dialect, { id, task, phase, options }: Entry): (string |
     task.createdBy,
     options,
     task.payload,
+    Buffer.byteLength(task.payload),
   ];
 }
 
@@ -82,7 +83,7 @@ export function insertStatements(dialect: Dialect, entries: readonly Entry[], ne
     );
   }
   statements.push(
-    sql`INSERT INTO tasks (id, tenant, queue, name, lane, priority, phase, state, max_attempts, timeout_ms, worker_id, run_at, expires_at, deadline_at, created_at, updated_at, rung_at, created_by, options, payload) VALUES ${rows(entries.map((entry) => rowOf(dialect, entry)))}`,
+    sql`INSERT INTO tasks (id, tenant, queue, name, lane, priority, phase, state, max_attempts, timeout_ms, worker_id, run_at, expires_at, deadline_at, created_at, updated_at, rung_at, created_by, options, payload, payload_bytes) VALUES ${rows(entries.map((entry) => rowOf(dialect, entry)))}`,
   );
   const timers = entries.flatMap(({ id, task }) => {
     const due: (Buffer | string | number | Sql)[][] = [];

@@ -315,6 +315,7 @@ onEveryStore('the place of a task', (current) => {
     });
     await store.retrier.retry('acme', failed.id, 'someone', { payload: '"12345678"' });
     expect(await store.usage.of('acme')).toMatchObject({ tasks: 1, payloadBytes: 10 });
+    expect((await store.row(failed.id))['payload_bytes']).toBe(10);
   });
 
   it('is taken again by an operation over many, for as many as there is room for', async () => {
