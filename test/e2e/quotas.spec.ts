@@ -18,6 +18,7 @@ onServers('two apis on one database', (backend) => {
       AUTH_JWT_SECRET: TEST_SECRET,
       LOG_FORMAT: 'json',
       OVERLOAD_LOOP_DELAY_MS: '20000',
+      OVERLOAD_POOL_WAIT_MS: '60000',
       LIMIT_TASKS_QUEUED: String(LIMIT),
     };
     await migrateWith(env);

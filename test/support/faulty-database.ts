@@ -39,6 +39,10 @@ export class FaultyDatabase extends Database {
     return this.real.waiting;
   }
 
+  get longestWaitMs(): number {
+    return this.real.longestWaitMs;
+  }
+
   /** How many accidents have not happened yet; a test that ordered one wants none left. */
   get ordered(): number {
     return this.accidents.length + (this.inside === null ? 0 : 1);

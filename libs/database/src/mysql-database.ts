@@ -6,6 +6,7 @@
  */
 import type { Pool, PoolConnection, ResultSetHeader } from 'mysql2';
 import type { DataSource, EntityManager } from 'typeorm';
+import type { Clock } from '@app/lifecycle';
 import { CurrentPool, type Fate } from './current-pool.js';
 import { Database, type Outcome, type Row, type Transaction } from './database.js';
 import { dialectOf, type Dialect } from './dialect.js';
@@ -14,6 +15,7 @@ import { secondsOf } from './mysql-pool.js';
 import { ask } from './mysql-wait.js';
 import { retryTransient } from './retry.js';
 import { join, sql, type Sql } from './sql.js';
+import { Waiters } from './waiters.js';
 
 export interface MysqlLimits {
   /** How long to wait for a free connection, in ms. */
@@ -33,6 +35,7 @@ export class MysqlDatabase extends Database {
   private readonly begin: readonly Sql[];
   private readonly end: readonly Sql[];
   private readonly pool: CurrentPool;
+  private readonly waiters: Waiters;
 
   constructor(
     pool: Pool,
@@ -40,9 +43,11 @@ export class MysqlDatabase extends Database {
     engine: 'mysql' | 'mariadb',
     private readonly limits: MysqlLimits,
     private readonly random: () => number,
+    clock: Clock,
   ) {
     super();
-    this.pool = new CurrentPool(pool, limits.acquireMs);
+    this.waiters = new Waiters(clock);
+    this.pool = new CurrentPool(pool, limits.acquireMs, this.waiters);
     this.dialect = dialectOf(engine);
     // MariaDB's sessions have a limit for this; MySQL's only know one for every silence, and a pooled connection is mostly silent.
     const seconds = secondsOf(limits.idleTransactionMs);
@@ -51,7 +56,11 @@ export class MysqlDatabase extends Database {
   }
 
   get waiting(): number {
-    return this.pool.waiting;
+    return this.waiters.count;
+  }
+
+  get longestWaitMs(): number {
+    return this.waiters.longestMs;
   }
 
   async query<T extends object = Row>(statement: Sql): Promise<T[]> {
