@@ -1,6 +1,6 @@
 /** A quota over processes of their own: two apis on one database let in what fits, and not one more, whoever of them is asked. */
 import { beforeAll, expect, it } from '@jest/globals';
-import { Client, Refused } from '../support/client.js';
+import { Client, type Refused } from '../support/client.js';
 import { useFleet } from '../support/fleet.js';
 import { migrateWith } from '../support/migrate.js';
 import { onServers } from '../support/on-servers.js';
