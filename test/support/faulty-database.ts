@@ -22,11 +22,13 @@ const WRITES: readonly Call[] = ['batch', 'transaction'];
 export class FaultyDatabase extends Database {
   readonly dialect: Dialect;
   readonly counts: Record<Call, number> = { query: 0, execute: 0, batch: 0, transaction: 0 };
+  /** How often a transaction was begun: once more than there were calls for each deadlock. */
+  begun = 0;
   /** The most calls that were under way at once. */
   busiest = 0;
   private underWay = 0;
   private accidents: Accident[] = [];
-  private inside: { work: () => Promise<unknown>; queries: number } | null = null;
+  private inside: { work: () => Promise<unknown>; after: number; call: 'query' | 'run' } | null = null;
 
   constructor(readonly real: Database) {
     super();
@@ -35,6 +37,10 @@ export class FaultyDatabase extends Database {
 
   get waiting(): number {
     return this.real.waiting;
+  }
+
+  get longestWaitMs(): number {
+    return this.real.longestWaitMs;
   }
 
   /** How many accidents have not happened yet; a test that ordered one wants none left. */
@@ -107,13 +113,14 @@ export class FaultyDatabase extends Database {
     this.accidents.push({ calls, after: work });
   }
 
-  /** Somebody does something in the middle of the next transaction: after so many of its reads, before what follows. */
-  interruptInside(work: () => Promise<unknown>, queries = 1): void {
-    this.inside = { work, queries };
+  /** Somebody does something in the middle of the next transaction: after so many of its reads, or lists of statements, before what follows. */
+  interruptInside(work: () => Promise<unknown>, after = 1, call: 'query' | 'run' = 'query'): void {
+    this.inside = { work, after, call };
   }
 
   reset(): void {
     this.inside = null;
+    this.begun = 0;
     this.busiest = 0;
     this.accidents = [];
     for (const call of Object.keys(this.counts) as Call[]) this.counts[call] = 0;
@@ -132,7 +139,12 @@ export class FaultyDatabase extends Database {
   }
 
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.run('transaction', () => this.real.transaction((transaction) => work(this.interruptible(transaction))));
+    return this.run('transaction', () =>
+      this.real.transaction((transaction) => {
+        this.begun += 1;
+        return work(this.interruptible(transaction));
+      }),
+    );
   }
 
   entities<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
@@ -148,14 +160,24 @@ export class FaultyDatabase extends Database {
       ...transaction,
       query: async <T extends object = Row>(statement: Sql) => {
         const found = await transaction.query<T>(statement);
-        const { inside } = this;
-        if (inside !== null && (inside.queries -= 1) === 0) {
-          this.inside = null;
-          await inside.work();
-        }
+        await this.interruptAfter('query');
         return found;
       },
+      run: async (statements) => {
+        const outcomes = await transaction.run(statements);
+        await this.interruptAfter('run');
+        return outcomes;
+      },
     };
+  }
+
+  private async interruptAfter(call: 'query' | 'run'): Promise<void> {
+    const { inside } = this;
+    if (inside === null || inside.call !== call) return;
+    inside.after -= 1;
+    if (inside.after > 0) return;
+    this.inside = null;
+    await inside.work();
   }
 
   private async run<T>(call: Call, work: () => Promise<T>): Promise<T> {

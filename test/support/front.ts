@@ -216,6 +216,7 @@ export class MemoryTasks {
 /** All that the front itself asks of the database: whether it is there, and how many wait for it. */
 export class FrontDatabase {
   waiting = 0;
+  longestWaitMs = 0;
   isAway = false;
 
   async query(): Promise<object[]> {

@@ -42,6 +42,7 @@ export class Installation {
       LOG_FORMAT: 'json',
       // Whether a machine that runs several suites at once is too slow is not what these tests are about.
       OVERLOAD_LOOP_DELAY_MS: '20000',
+      OVERLOAD_POOL_WAIT_MS: '60000',
       ...options.env,
     };
     if (backend.name === 'sqlite') {

@@ -17,6 +17,7 @@ import {
   type Scope,
   type SecretKey,
 } from '@app/auth';
+import { readKey } from '../../libs/auth/src/keys/key-text.js';
 import type { Store } from './store.js';
 
 export const PEPPER = 'a-pepper-for-tests-only-0123456789abcdef';
@@ -49,6 +50,7 @@ export function keyHouse(store: Store, { pepper = pepperOf(PEPPER), random }: { 
   const keys = new ApiKeys(store.database);
   const rows = new KeyRows(store.database, store.clock, CACHE_MS);
   const uses = new KeyUses(store.database);
+  const verification = new KeyVerification(pepper, rows, uses);
   const maker = new KeyMaker(store.database, store.ids, pepper, keys, LIMITS, random);
   return {
     keys,
@@ -57,7 +59,7 @@ export function keyHouse(store: Store, { pepper = pepperOf(PEPPER), random }: { 
     maker,
     rotator: new KeyRotator(store.database, store.ids, pepper, keys, rows, OVERLAP_MAX_MS),
     revoker: new KeyRevoker(store.database, store.ids, keys, rows),
-    verification: new KeyVerification(pepper, rows, uses),
+    verify: (credential: string): Promise<Principal> => verification.verify(readKey(credential)),
     make: (change: Partial<NewKey> = {}, principal = tokenOf()): Promise<SecretKey> => maker.make(actorOf(principal), newKey(change)),
   };
 }

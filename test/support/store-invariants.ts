@@ -39,6 +39,8 @@ const RULES: Readonly<Record<string, Sql>> = {
     UNION ALL SELECT task_id FROM cancel_requests WHERE task_id NOT IN (SELECT id FROM tasks)
     UNION ALL SELECT task_id FROM task_events WHERE task_id NOT IN (SELECT id FROM tasks)
     UNION ALL SELECT task_id FROM task_checkpoints WHERE task_id NOT IN (SELECT id FROM tasks)`,
+  'a task knows how heavy its payload is, or does not know it': sql`
+    SELECT id, payload_bytes FROM tasks WHERE payload_bytes NOT IN (0, OCTET_LENGTH(payload))`,
   'what a tenant uses is what it has, less what was given back': sql`
     SELECT tenant, SUM(tasks) AS tasks_too_many, SUM(bytes) AS bytes_too_many FROM (
       SELECT tenant, tasks, payload_bytes AS bytes FROM tenant_usage WHERE queue = ''

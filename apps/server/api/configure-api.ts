@@ -20,6 +20,7 @@ import { allowOrigins } from './request/cross-origin.js';
 import { anonymousLimit } from './request/anonymous-limit.js';
 import { headerCount } from './request/header-count.js';
 import { requestId } from './request/request-id.js';
+import { untrustedProxy } from './request/untrusted-proxy.js';
 
 /** Swagger UI styles itself inline; its scripts are files of ours. `upgrade-insecure-requests` would break plain HTTP. */
 const CONTENT_SECURITY_POLICY = {
@@ -46,6 +47,7 @@ export function configureApi(app: NestExpressApplication): void {
   // Before the access log: a line for every request that is sent away would be one more thing to do.
   app.use(app.get(Overload, { strict: false }).gate);
   app.use(accessLog(app.get(Logger, { strict: false }), app.get(Clock, { strict: false })));
+  if (config.trustProxy === null) app.use(untrustedProxy(app.get(Logger, { strict: false })));
   app.use(helmet(securityHeaders(config)));
   allowOrigins(app, config.corsOrigins);
   app.use(headerCount(config.httpMaxHeaders));

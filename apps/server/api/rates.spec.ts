@@ -120,6 +120,16 @@ describe('attempts that fail', () => {
     expect(await count(3, '401 invalid-token', () => guess({ 'x-forwarded-for': '198.51.100.9' }))).toBe(3);
   });
 
+  it('are those of the connection where nobody is trusted, and the log says once that a header was not believed', async () => {
+    await start({ RATE_FAILURES_PER_MINUTE: '5' });
+    const told = () => front.lines.filter(({ msg }) => String(msg).includes('X-Forwarded-For'));
+    expect(await guess()).toBe('401 invalid-token');
+    expect(told()).toEqual([]);
+    expect(await count(8, '401 invalid-token', (index) => guess({ 'x-forwarded-for': `192.0.2.${index}` }))).toBe(4);
+    expect(told()).toEqual([expect.objectContaining({ level: 'warn', msg: expect.stringContaining('TRUST_PROXY') })]);
+    expect(JSON.stringify(told())).not.toContain('192.0.2');
+  });
+
   it('of a thousand in a storm are a few statements, and a few lines', async () => {
     await start({ RATE_FAILURES_PER_MINUTE: '20' });
     const answers = await Promise.all(Array.from({ length: 300 }, () => guess()));

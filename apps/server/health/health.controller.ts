@@ -1,8 +1,8 @@
 /**
  * What the probes ask. `live`: the loops turn, and none fails for ever by itself; it never asks a dependency, because restarting
  * this process does not cure the database. `ready`: the database answers and takes writes, its schema is the one this build knows,
- * what the roles ask for at their start is there, and the process is not stopping. The whole view adds Redis, whose absence makes the system slower and is therefore `degraded`,
- * not down.
+ * what the roles ask for at their start is there, and the process is not stopping. The whole view is both of them, and Redis, whose
+ * absence makes the system slower and is therefore `degraded`, not down.
  */
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
@@ -51,7 +51,12 @@ export class HealthController {
 
   @Get()
   async all(@Res({ passthrough: true }) response: Response): Promise<HealthCheckResult & { degraded: boolean; heartbeat: unknown }> {
-    const result = await this.answer(response, [() => this.loopsTurn(), () => this.databaseAnswers(), () => this.notDraining()]);
+    const result = await this.answer(response, [
+      () => this.loopsTurn(),
+      () => this.databaseAnswers(),
+      () => this.conditionsMet(),
+      () => this.notDraining(),
+    ]);
     const [{ trouble, advice }, heartbeat] = await Promise.all([this.doorbellStands(), this.lastHeartbeat()]);
     const doorbell = { status: 'up' as const, rings: trouble === null, ...(trouble && { trouble }), ...(advice && { advice }) };
     return { ...result, details: { ...result.details, doorbell }, degraded: trouble !== null, heartbeat };

@@ -24,20 +24,25 @@ export async function attempt<T>(
   { credential, isCostly }: { readonly credential: string; readonly isCostly: boolean },
   verify: () => Promise<T>,
 ): Promise<T> {
-  const address = callerAddress(request);
-  const keyId = KEY_ID.exec(credential)?.[1] ?? null;
   if (isCostly) {
+    const { address, keyId } = triedBy(request, credential);
     limits.assertMayTry(address, keyId);
   }
   try {
     return await verify();
   } catch (error) {
     if (error instanceof InvalidToken || error instanceof TokenExpired) {
+      const { address, keyId } = triedBy(request, credential);
       limits.assertMayTry(address, keyId);
       limits.failed(address, keyId);
     }
     throw error;
   }
+}
+
+/** Whom a failure is counted against. Looked at only where it is needed: a credential that is good and remembered costs nothing here. */
+function triedBy(request: Request, credential: string): { address: string; keyId: string | null } {
+  return { address: callerAddress(request), keyId: KEY_ID.exec(credential)?.[1] ?? null };
 }
 
 /** Charges the request. @throws RateLimited */

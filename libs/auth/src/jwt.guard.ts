@@ -13,7 +13,7 @@ import { admit, attempt } from './admission.js';
 import { InsufficientScope, InvalidToken, Unauthenticated } from './auth-errors.js';
 import { bearerCredential } from './bearer-credential.js';
 import { JwtVerification } from './jwt-verification.js';
-import { looksLikeKey } from './keys/key-text.js';
+import { looksLikeKey, readKey } from './keys/key-text.js';
 import { KeyVerification } from './keys/key-verification.js';
 import type { Principal } from './principal.js';
 import { Revocations } from './revocations.js';
@@ -79,7 +79,8 @@ export class JwtGuard extends AuthGuard() {
       throw new Unauthenticated();
     }
     if (looksLikeKey(token)) {
-      return attempt(this.attempts, request, { credential: token, isCostly: !this.keys.remembers(token) }, () => this.keys.verify(token));
+      const key = readKey(token);
+      return attempt(this.attempts, request, { credential: token, isCostly: !this.keys.remembers(key) }, () => this.keys.verify(key));
     }
     const known = this.verified.find(token, this.clock.now());
     const verified =

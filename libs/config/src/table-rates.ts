@@ -68,6 +68,14 @@ export const RATE_SETTINGS = {
     max: 1_000,
     doc: 'With so many statements waiting for a database connection, requests are answered with 503 at once.',
   }),
+  OVERLOAD_POOL_WAIT_MS: integer({
+    roles,
+    fallback: 2_000,
+    min: 20,
+    max: 60_000,
+    unit: 'ms',
+    doc: 'When a statement has waited so long for a database connection, requests are answered with 503 at once. Of no effect from `DATABASE_ACQUIRE_TIMEOUT_MS` on.',
+  }),
   OVERLOAD_LOOP_DELAY_MS: integer({
     roles,
     fallback: 1_000,

@@ -6,13 +6,12 @@
  */
 import type { Pool, PoolConnection } from 'mysql2';
 import { acquire } from './mysql-wait.js';
+import type { Waiters } from './waiters.js';
 
 /** What became of a connection: fit for the next, dead by itself, or a sign that all of its age are of no use. */
 export type Fate = 'fit' | 'dead' | 'outdated';
 
 export class CurrentPool {
-  /** How many wait for a connection. */
-  waiting = 0;
   private age = 0;
   private readonly ages = new WeakMap<PoolConnection, number>();
 
@@ -20,6 +19,7 @@ export class CurrentPool {
     private readonly pool: Pool,
     /** How long to wait for a connection, in ms. */
     private readonly acquireMs: number,
+    private readonly waiters: Waiters,
   ) {
     pool.on('connection', (connection: PoolConnection) => {
       this.ages.set(connection, this.age);
@@ -46,11 +46,11 @@ export class CurrentPool {
   }
 
   private async next(): Promise<PoolConnection> {
-    this.waiting += 1;
+    const served = this.waiters.begin();
     try {
       return await acquire(this.pool, this.acquireMs);
     } finally {
-      this.waiting -= 1;
+      served();
     }
   }
 

@@ -53,9 +53,9 @@ export class DatabaseModule {
       providers: [
         {
           provide: OPEN,
-          inject: [Config, Logger],
-          useFactory: async (config: Config, logger: Logger): Promise<OpenDatabase> => {
-            const open = await openDatabase(databaseOptions(config, entities, logger));
+          inject: [Config, Logger, Clock],
+          useFactory: async (config: Config, logger: Logger, clock: Clock): Promise<OpenDatabase> => {
+            const open = await openDatabase({ ...databaseOptions(config, entities, logger), clock });
             if (open.engine === 'sqlite') await migrate(open.dataSource);
             await new Schema(open.dataSource).assert();
             return open;

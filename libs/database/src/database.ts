@@ -30,6 +30,8 @@ export abstract class Database {
   abstract readonly dialect: Dialect;
   /** How many callers wait for a connection, or for their turn where there is only one. */
   abstract readonly waiting: number;
+  /** For how long the one of them has waited that has waited longest, in ms; 0 where nobody waits. */
+  abstract readonly longestWaitMs: number;
   /** One statement by itself. Throws Unavailable when the database does not answer in time. */
   abstract query<T extends object = Row>(statement: Sql): Promise<T[]>;
   abstract execute(statement: Sql): Promise<number>;

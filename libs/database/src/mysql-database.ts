@@ -6,6 +6,7 @@
  */
 import type { Pool, PoolConnection, ResultSetHeader } from 'mysql2';
 import type { DataSource, EntityManager } from 'typeorm';
+import type { Clock } from '@app/lifecycle';
 import { CurrentPool, type Fate } from './current-pool.js';
 import { Database, type Outcome, type Row, type Transaction } from './database.js';
 import { dialectOf, type Dialect } from './dialect.js';
@@ -15,6 +16,7 @@ import { ask } from './mysql-wait.js';
 import { retryTransient } from './retry.js';
 import { render } from './render.js';
 import { sql, type Sql } from './sql.js';
+import { Waiters } from './waiters.js';
 
 export interface MysqlLimits {
   /** How long to wait for a free connection, in ms. */
@@ -34,6 +36,7 @@ export class MysqlDatabase extends Database {
   private readonly begin: readonly Sql[];
   private readonly end: readonly Sql[];
   private readonly pool: CurrentPool;
+  private readonly waiters: Waiters;
 
   constructor(
     pool: Pool,
@@ -41,9 +44,11 @@ export class MysqlDatabase extends Database {
     engine: 'mysql' | 'mariadb',
     private readonly limits: MysqlLimits,
     private readonly random: () => number,
+    clock: Clock,
   ) {
     super();
-    this.pool = new CurrentPool(pool, limits.acquireMs);
+    this.waiters = new Waiters(clock);
+    this.pool = new CurrentPool(pool, limits.acquireMs, this.waiters);
     this.dialect = dialectOf(engine);
     // MariaDB's sessions have a limit for this; MySQL's only know one for every silence, and a pooled connection is mostly silent.
     const seconds = secondsOf(limits.idleTransactionMs);
@@ -52,7 +57,11 @@ export class MysqlDatabase extends Database {
   }
 
   get waiting(): number {
-    return this.pool.waiting;
+    return this.waiters.count;
+  }
+
+  get longestWaitMs(): number {
+    return this.waiters.longestMs;
   }
 
   async query<T extends object = Row>(statement: Sql): Promise<T[]> {

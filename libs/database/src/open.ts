@@ -5,7 +5,7 @@
 import mysql from 'mysql2';
 import { DataSource, type EntitySchema, type Logger as TypeormLogger } from 'typeorm';
 import { InvalidConfiguration, refusedPeer, Unavailable } from '@app/errors';
-import { pause } from '@app/lifecycle';
+import { pause, SystemClock, type Clock } from '@app/lifecycle';
 import { ColdPool } from './cold-pool.js';
 import type { Database } from './database.js';
 import type { Engine } from './dialect.js';
@@ -42,6 +42,7 @@ export interface DatabaseOptions {
   /** What to do about a server that may lose committed rows in a power cut; `refuse` unless told. Not on SQLite. */
   unsafeCommits?: 'refuse' | 'warn';
   random?: () => number;
+  clock?: Clock;
   /** Told about each failed try to connect. */
   onWaiting?: (error: unknown) => void;
   /** Told, once per opening, about settings of the server that are worth a warning. */
@@ -92,7 +93,7 @@ async function openSqlite(options: DatabaseOptions): Promise<OpenDatabase> {
     logger: SILENT,
   });
   await dataSource.initialize();
-  return { database: new SqliteDatabase(handle, dataSource), dataSource, engine: 'sqlite' };
+  return { database: new SqliteDatabase(handle, dataSource, options.clock ?? new SystemClock()), dataSource, engine: 'sqlite' };
 }
 
 async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
@@ -132,7 +133,8 @@ async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
     throw describe(driverErrorOf(error));
   });
   const pool = createSessionPool({ ...server, connectionLimit: options.poolSize, multipleStatements: true }, session);
-  return { database: new MysqlDatabase(pool, dataSource, engine, limits, options.random ?? Math.random), dataSource, engine };
+  const database = new MysqlDatabase(pool, dataSource, engine, limits, options.random ?? Math.random, options.clock ?? new SystemClock());
+  return { database, dataSource, engine };
 }
 
 /** Connects until the server answers, and tells which of the two families it is. */

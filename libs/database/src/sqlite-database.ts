@@ -5,12 +5,13 @@
  */
 import type { DataSource, EntityManager } from 'typeorm';
 import { Unavailable } from '@app/errors';
-import { Turns } from '@app/lifecycle';
+import { Turns, type Clock } from '@app/lifecycle';
 import { Database, type Outcome, type Row, type Transaction } from './database.js';
 import { dialectOf, type Dialect } from './dialect.js';
 import { describe, driverErrorOf } from './failures.js';
 import type { Sql } from './sql.js';
 import type { SqliteHandle } from './sqlite-handle.js';
+import { Waiters } from './waiters.js';
 
 const WAITING_MAX = 10_000;
 
@@ -18,13 +19,20 @@ export class SqliteDatabase extends Database {
   readonly dialect: Dialect = dialectOf('sqlite');
   private readonly turns = new Turns();
   waiting = 0;
+  private readonly waiters: Waiters;
   private closed = false;
 
   constructor(
     private readonly handle: SqliteHandle,
     private readonly dataSource: DataSource,
+    clock: Clock,
   ) {
     super();
+    this.waiters = new Waiters(clock);
+  }
+
+  get longestWaitMs(): number {
+    return this.waiters.longestMs;
   }
 
   async query<T extends object = Row>(statement: Sql): Promise<T[]> {
@@ -100,8 +108,12 @@ export class SqliteDatabase extends Database {
     if (this.closed) throw new Unavailable('The database is closed; this process is stopping.');
     if (this.waiting >= WAITING_MAX) throw new Unavailable('The database is busy. Repeat the request shortly.');
     this.waiting += 1;
+    const served = this.waiters.begin();
     try {
-      return await this.turns.take(work);
+      return await this.turns.take(() => {
+        served();
+        return work();
+      });
     } catch (error) {
       throw describe(driverErrorOf(error));
     } finally {

@@ -12,11 +12,13 @@ export { RatesModule } from './rates.module.js';
 export { LimitSetter, type LimitChange, type SetLimit } from './set-limits.js';
 export { TenantUsage, type Usage } from './usage.js';
 export {
+  goesBeyond,
   lockReturns,
   lockUsage,
   makeUsage,
   noteReturns,
   OVER_LIMIT,
+  readUsage,
   sumOf,
   takeOff,
   takeUsage,

@@ -1,12 +1,14 @@
 /**
  * What one tenant or credential may still do in this process. It is leased from the store in blocks, so that most requests touch
- * memory only: a block is what the last seconds used, is asked for while the one before still lasts, and ends with its lease, used or
- * not. Near the limit only what waits is asked for. What is leased is already counted in the store, therefore in any time W the
- * installation lets pass at most the burst and the rate times (W + one lease), however many processes there are.
+ * memory only: a block is what the last seconds used, is asked for while the one before still lasts, and ends with its lease, but for the
+ * little that is kept (`rate-leased.ts`). Near the limit only what waits is asked for. What is leased is already counted in the store,
+ * therefore in any time W the installation lets pass at most the burst, the rate times (W + one lease), and a hundredth of the burst for
+ * every process.
  *
  * Where the store does not answer in time, leases go on to their end, and then this process decides alone, at the same rate.
  */
 import { within, type Clock } from '@app/lifecycle';
+import { Leased } from './rate-leased.js';
 import { Bucket, msOf, usOf, type Pace } from './rate-pace.js';
 import type { Scope, Taken } from './rate-store.js';
 import type { RateTaker } from './rate-taker.js';
@@ -26,17 +28,8 @@ export interface LeaseTerms {
   readonly waitMs: number;
 }
 
-interface Block {
-  /** What is left of it. */
-  us: number;
-  readonly until: number;
-}
-
-const NOTHING: Block = { us: 0, until: Number.NEGATIVE_INFINITY };
-
 export class Allowance {
-  private current: Block = { ...NOTHING };
-  private next: Block | null = null;
+  private readonly leased = new Leased();
   /** Below this much a block is asked for ahead of time; 0 near the limit. */
   private lowUs = 0;
   private refusedUntil = Number.NEGATIVE_INFINITY;
@@ -70,15 +63,15 @@ export class Allowance {
 
   /** The request that was counted last did not happen. */
   giveBack(pace: Pace): void {
-    this.current.us += pace.unitUs;
+    this.leased.unspend(this.clock.monotonic(), pace);
   }
 
   /** How many requests could pass at once, as far as this process knows, and in how many ms it would be the whole burst again. */
-  outlook({ unitUs, burst, spanUs }: Pace): { remaining: number; fullInMs: number } {
+  outlook(pace: Pace): { remaining: number; fullInMs: number } {
+    const { unitUs, burst, spanUs } = pace;
     const now = this.clock.monotonic();
     const shared = this.spare === null ? spanUs : this.spare.us + usOf(now - this.spare.at);
-    const leased = this.current.us + (this.next?.us ?? 0);
-    const us = Math.min(spanUs, shared + leased);
+    const us = Math.min(spanUs, shared + this.leased.leftUs(now, pace));
     return { remaining: now < this.refusedUntil ? 0 : Math.min(burst, Math.floor(us / unitUs)), fullInMs: msOf(spanUs - us) };
   }
 
@@ -108,16 +101,9 @@ export class Allowance {
   }
 
   private spend(now: number, pace: Pace): boolean {
-    const { unitUs } = pace;
-    if (this.current.until <= now || this.current.us < unitUs) {
-      if (this.next === null || this.next.until <= now) return false;
-      this.current = this.next;
-      this.next = null;
-      if (this.current.us < unitUs) return false;
-    }
-    this.current.us -= unitUs;
-    this.usedUs += unitUs;
-    if (this.current.us < this.lowUs && this.next === null && !this.taker.isAway()) void this.refill(pace);
+    if (!this.leased.spend(now, pace)) return false;
+    this.usedUs += pace.unitUs;
+    if (this.lowUs > 0 && this.leased.leftUs(now, pace) < this.lowUs && !this.taker.isAway()) void this.refill(pace);
     return true;
   }
 
@@ -132,7 +118,7 @@ export class Allowance {
   private async lease(pace: Pace): Promise<void> {
     const { unitUs, spanUs } = pace;
     const asked = this.clock.monotonic();
-    const unpaid = this.waiting - (this.current.until > asked ? Math.floor(this.current.us / unitUs) : 0);
+    const unpaid = this.waiting - Math.floor(this.leased.leftUs(asked, pace) / unitUs);
     const needUs = Math.min(spanUs, Math.max(1, unpaid) * unitUs);
     const wantUs = Math.max(needUs, this.blockUs(asked, pace));
     this.usedUs = 0;
@@ -145,21 +131,19 @@ export class Allowance {
       return;
     }
     const now = this.clock.monotonic();
-    if (taken.takenUs > 0) this.keep({ us: taken.takenUs, until: asked + this.terms.leaseMs }, now, pace);
+    if (taken.takenUs > 0) this.leased.add(taken.takenUs, asked + this.terms.leaseMs, now, pace);
     this.lowUs = taken.takenUs < wantUs ? 0 : wantUs * LOW_SHARE;
     this.spare = { us: taken.spareUs, at: now };
     if (taken.spareUs < unitUs) this.refusedUntil = now + Math.max(REFUSED_MS_MIN, msOf(unitUs - taken.spareUs));
   }
 
-  /** Whole requests for the time of one lease, at the pace of the last; at most what the rate adds meanwhile, and a part of the burst. */
-  private blockUs(now: number, { unitUs, spanUs }: Pace): number {
+  /**
+   * Whole requests for the time of one lease, at the pace of the last; at most what the rate adds meanwhile, and a part of the burst. At
+   * least what may be kept of it.
+   */
+  private blockUs(now: number, { unitUs, spanUs, reserveUs }: Pace): number {
     const usedUs = (this.usedUs * this.terms.leaseMs) / Math.max(1, now - this.usedSince);
     const most = Math.min(usOf(this.terms.leaseMs), spanUs * SPAN_SHARE);
-    return Math.floor(Math.min(most, Math.max(usedUs, BLOCK_MIN * unitUs)) / unitUs) * unitUs;
-  }
-
-  private keep(block: Block, now: number, { unitUs }: Pace): void {
-    if (this.current.until > now && this.current.us >= unitUs) this.next = block;
-    else this.current = block;
+    return Math.max(reserveUs, Math.floor(Math.min(most, Math.max(usedUs, BLOCK_MIN * unitUs)) / unitUs) * unitUs);
   }
 }

@@ -91,19 +91,17 @@ export class RateLimiter {
     }
     const own = this.credentials.of(`${tenant}\0${credential}`);
     const first = own.take(plan.credential);
-    return typeof first === 'number'
-      ? this.proceed(first, own, account.allowance, plan)
-      : this.proceedLater(first, own, account.allowance, plan);
+    if (typeof first !== 'number') return this.proceedTogether(first, own, account.allowance, plan);
+    if (first > 0) return admission('credential', first, own, account.allowance, plan);
+    const second = account.allowance.take(plan.tenant);
+    if (typeof second === 'number') return conclude(first, second, own, account.allowance, plan);
+    return second.then((waitMs) => conclude(first, waitMs, own, account.allowance, plan));
   }
 
-  private async proceedLater(first: Promise<number>, own: Allowance, all: Allowance, plan: Plan): Promise<Admission> {
-    return this.proceed(await first, own, all, plan);
-  }
-
-  private proceed(first: number, own: Allowance, all: Allowance, plan: Plan): Admission | Promise<Admission> {
-    if (first > 0) return admission('credential', first, own, all, plan);
-    const second = all.take(plan.tenant);
-    return typeof second === 'number' ? conclude(second, own, all, plan) : second.then((waitMs) => conclude(waitMs, own, all, plan));
+  /** Where the store has to be asked about the credential, it is asked about the tenant in the same breath: who comes rarely needs both. */
+  private async proceedTogether(first: Promise<number>, own: Allowance, all: Allowance, plan: Plan): Promise<Admission> {
+    const [ownWaitMs, allWaitMs] = await Promise.all([first, all.take(plan.tenant)]);
+    return conclude(ownWaitMs, allWaitMs, own, all, plan);
   }
 
   /** The same plan while the rate is the same: an allowance takes another one for a change. */
@@ -124,10 +122,17 @@ function isSame(one: TenantRate, other: TenantRate): boolean {
   return one['requests.perMinute'] === other['requests.perMinute'] && one['requests.burst'] === other['requests.burst'];
 }
 
-function conclude(waitMs: number, own: Allowance, all: Allowance, plan: Plan): Admission {
-  if (waitMs === 0) return admission(null, 0, own, all, plan);
-  own.giveBack(plan.credential);
-  return admission('tenant', waitMs, own, all, plan);
+/** Who is refused for one has not cost the other anything. */
+function conclude(ownWaitMs: number, allWaitMs: number, own: Allowance, all: Allowance, plan: Plan): Admission {
+  if (ownWaitMs > 0) {
+    if (allWaitMs === 0) all.giveBack(plan.tenant);
+    return admission('credential', ownWaitMs, own, all, plan);
+  }
+  if (allWaitMs > 0) {
+    own.giveBack(plan.credential);
+    return admission('tenant', allWaitMs, own, all, plan);
+  }
+  return admission(null, 0, own, all, plan);
 }
 
 function admission(who: Limited | null, waitMs: number, own: Allowance, all: Allowance, { policy, credential, tenant }: Plan): Admission {

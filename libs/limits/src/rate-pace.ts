@@ -10,6 +10,7 @@
 const MINUTE_US = 60_000_000;
 const DAY_US = 86_400_000_000;
 const US_PER_MS = 1_000;
+const RESERVE_SHARE = 0.01;
 
 /** A limit as operators set it. */
 export interface Rate {
@@ -24,11 +25,15 @@ export interface Pace extends Rate {
   readonly unitUs: number;
   /** How far tat may lie ahead of now: the whole burst, but at most what a day adds. */
   readonly spanUs: number;
+  /** What one process may keep of a lease that is over: whole requests, a hundredth of the span, at least one. */
+  readonly reserveUs: number;
 }
 
 export function paceOf({ perMinute, burst }: Rate): Pace {
   const unitUs = Math.ceil(MINUTE_US / perMinute);
-  return { perMinute, burst, unitUs, spanUs: Math.min(burst * unitUs, Math.max(DAY_US, unitUs)) };
+  const spanUs = Math.min(burst * unitUs, Math.max(DAY_US, unitUs));
+  const reserveUs = Math.max(1, Math.floor((spanUs * RESERVE_SHARE) / unitUs)) * unitUs;
+  return { perMinute, burst, unitUs, spanUs, reserveUs };
 }
 
 export function msOf(us: number): number {

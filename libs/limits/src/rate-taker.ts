@@ -25,7 +25,7 @@ export class RateTaker {
   constructor(
     private readonly store: RateStore,
     private readonly clock: Clock,
-    /** Told about every failure of the store. */
+    /** Told when the store begins to fail, and again when it still does a while later. */
     private readonly onError: (error: unknown) => void,
   ) {}
 
@@ -36,8 +36,9 @@ export class RateTaker {
 
   /** Somebody waited for an answer as long as he could. */
   giveUp(error: unknown): void {
+    const isKnown = this.isAway();
     this.awayUntil = this.clock.monotonic() + AWAY_MS;
-    this.onError(error);
+    if (!isKnown) this.onError(error);
   }
 
   /** @throws Unavailable where the store does not answer, or too many wait for it */
@@ -55,6 +56,8 @@ export class RateTaker {
   }
 
   private async turn(): Promise<void> {
+    // One macrotask of patience: the questions of one request, and of what came with it, share a group.
+    await new Promise((resolve) => setImmediate(resolve));
     while (this.waiting.length > 0) {
       const group = this.nextGroup();
       try {

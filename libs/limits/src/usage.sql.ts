@@ -6,7 +6,19 @@
  * locked for no longer than the commit. What goes beyond a limit breaks a CHECK constraint, which undoes the whole transaction in the
  * round trip that it was sent in. Giving back never waits for that row: it adds a row of its own to `usage_returns`, and somebody
  * takes those off later. So usage is at any moment what `tenant_usage` says less what `usage_returns` holds, and both change in the
- * transaction of the task. Whoever locks in one transaction does so in this order: tasks, returns, usage by tenant and queue.
+ * transaction of the task.
+ *
+ * **The order of locks.** Whoever locks several of these in one transaction does so in this order, here and in every other lib, so
+ * that two who meet wait for each other and not in a ring; each leaves out what it does not need, and nobody goes back:
+ *
+ * 1. idempotency keys, by hash;
+ * 2. tasks that are there already, by id;
+ * 3. `usage_returns`, passing over what others hold;
+ * 4. `tenant_usage`, by tenant and queue, of all its tenants before anything that follows;
+ * 5. `queues`, by tenant and name;
+ * 6. rows that nobody else knows of yet: new tasks, their timers and tags, new returns.
+ *
+ * Where no queue is new, an insert takes its places (4) after its new rows (6), for which nobody can be waiting.
  */
 import { type Dialect, join, list, rows, sql, type Sql } from '@app/database';
 
@@ -60,6 +72,19 @@ export function takeUsage(dialect: Dialect, demands: readonly Demand[]): Sql[] {
       // The row is judged before it is changed: MySQL assigns from left to right, and reads what it has assigned.
       return sql`UPDATE tenant_usage${dialect.byPrimary} SET over_limit = CASE WHEN tasks + ${more} > ${most} OR ${tooHeavy} THEN 1 ELSE 0 END, tasks = tasks + ${more}, payload_bytes = payload_bytes + CASE queue WHEN '' THEN ${payloadBytes} ELSE 0 END WHERE tenant = ${tenant} AND queue IN (${list(['', ...names])})`;
     });
+}
+
+/** Reads what the demands are taken from. Takes no lock. */
+export function readUsage(demands: readonly Demand[]): Sql {
+  const whose = demands.map(({ tenant, queues }) => sql`(tenant = ${tenant} AND queue IN (${list(['', ...[...queues.keys()].sort()])}))`);
+  return sql`SELECT tenant, queue, tasks, payload_bytes FROM tenant_usage WHERE ${join(whose, ' OR ')}`;
+}
+
+/** Whether a taking of the demand would break OVER_LIMIT in this row. */
+export function goesBeyond({ queue, tasks, payload_bytes: bytes }: UsageRow, demand: Demand): boolean {
+  if (queue === '') return Number(tasks) + demand.tasks > demand.tasksMax || Number(bytes) + demand.payloadBytes > demand.payloadBytesMax;
+  const ofQueue = demand.queues.get(queue);
+  return ofQueue !== undefined && Number(tasks) + ofQueue.tasks > ofQueue.tasksMax;
 }
 
 /** Reads and locks the rows of a tenant and of some of its queues. */

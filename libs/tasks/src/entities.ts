@@ -47,6 +47,8 @@ export interface TaskRow {
   created_by: string;
   options: string;
   payload: string;
+  /** Of the payload, in UTF-8; 0 in a row that was made before there was this column. */
+  payload_bytes: number;
 }
 
 export interface AttemptRow {
@@ -122,6 +124,7 @@ const tasks: EntityFactory = (engine) => {
       created_by: t.word(255),
       options: t.long(),
       payload: t.long(),
+      payload_bytes: t.count({ default: 0 }),
     },
     checks: checks(engine, { ck_tasks_finished: '', ck_tasks_worker: '', ck_tasks_reason: '', ck_tasks_phase: '', ck_tasks_lane: '' }),
     indices: [

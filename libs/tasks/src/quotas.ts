@@ -3,9 +3,9 @@
  * one queue holds. What comes to life takes its place in the transaction that makes it; what ends gives it back in the transaction
  * that ends it. The statements, and why they are what they are, stand in `@app/limits`.
  *
- * The quick way hopes: the take goes along with the insert, and where it does not fit nothing has happened. Then, and for a tenant
- * that was refused a moment ago at once, the careful way locks the usage first, takes off what was given back, lets in what fits, in
- * order, and refuses the rest.
+ * The quick way hopes: the take goes along with the insert, and where it does not fit nothing has happened. Then, for those who are
+ * full, and for whoever was refused a moment ago at once, the careful way locks the usage first, takes off what was given back, lets in
+ * what fits, in order, and refuses the rest.
  */
 import { breaksCheck, type Database, join, type RowIds, sql, type Sql, type Transaction } from '@app/database';
 import { QuotaExceeded } from '@app/errors';
@@ -15,9 +15,11 @@ import {
   lockReturns,
   lockUsage,
   makeUsage,
+  goesBeyond,
   noteReturns,
   OVER_LIMIT,
   QUEUE_LIMIT,
+  readUsage,
   type ReturnRow,
   sumOf,
   takeOff,
@@ -34,10 +36,13 @@ export interface Place {
   payloadBytes: number;
 }
 
-/** The bytes of a stored payload, for a statement that reads tasks. */
-export const PAYLOAD_BYTES: Sql = sql`OCTET_LENGTH(payload)`;
+/**
+ * The bytes of a stored payload, for a statement that reads `tasks`. Payloads are looked at only where a row does not say it, because it
+ * is older than that column; by a select of its own, or the engine would fetch the payload of every row that it reads.
+ */
+export const PAYLOAD_BYTES: Sql = sql`CASE WHEN tasks.payload_bytes > 0 THEN tasks.payload_bytes ELSE (SELECT OCTET_LENGTH(old.payload) FROM tasks old WHERE old.id = tasks.id) END`;
 
-/** How many queues of limited depth and how many refused tenants are remembered. */
+/** How many queues of limited depth and how many full tenants are remembered. */
 const REMEMBERED_MAX = 10_000;
 
 /** The tasks of a queue that have not ended, by one range of the index for each of these. */
@@ -46,7 +51,7 @@ const UNENDED = ['waiting', 'unrung', 'live'] as const;
 export class TaskQuotas {
   /** Queues whose depth is counted in a row of their own. */
   private readonly counted = new Set<string>();
-  private readonly refused = new Set<string>();
+  private readonly tight = new Set<string>();
 
   constructor(
     private readonly database: Database,
@@ -54,9 +59,9 @@ export class TaskQuotas {
     private readonly ids: RowIds,
   ) {}
 
-  /** Whether one of the tenants was refused something a moment ago, so that hoping would only cost. */
-  isTight(places: readonly Place[]): boolean {
-    return this.refused.size > 0 && places.some(({ tenant }) => this.refused.has(tenant));
+  /** Whether the tenant had no room a moment ago, so that hoping would only cost. */
+  isTight(tenant: string): boolean {
+    return this.tight.has(tenant);
   }
 
   /** Whether this is what the quick way ends with where not all fits. */
@@ -79,6 +84,16 @@ export class TaskQuotas {
   /** The quick way: the last statements of the transaction that makes these tasks. */
   take(places: readonly Place[]): Sql[] {
     return takeUsage(this.database.dialect, this.demands(places));
+  }
+
+  /** The quick way has ended with too much for somebody: finds out for whom, without a lock. They are tight from now on. */
+  async findTight(places: readonly Place[]): Promise<void> {
+    const demands = this.demands(places);
+    const found = await this.database.query<UsageRow>(readUsage(demands));
+    for (const row of found) {
+      const demand = demands.find(({ tenant }) => tenant === row.tenant);
+      if (demand !== undefined && goesBeyond(row, demand)) this.remember(row.tenant);
+    }
   }
 
   /**
@@ -106,10 +121,10 @@ export class TaskQuotas {
       this.book,
     );
     const refusals = places.map((place) => free.take(place));
-    for (const { tenant } of demands) this.refused.delete(tenant);
+    for (const { tenant } of demands) this.tight.delete(tenant);
     refusals.forEach((refusal, index) => {
       const tenant = places[index]?.tenant;
-      if (refusal !== null && tenant !== undefined && this.refused.size < REMEMBERED_MAX) this.refused.add(tenant);
+      if (refusal !== null && tenant !== undefined) this.remember(tenant);
     });
     const fitting = places.filter((_, index) => refusals[index] === null);
     return { refusals, statements: [...takeOff(dialect, returned), ...this.take(fitting)] };
@@ -129,6 +144,10 @@ export class TaskQuotas {
       }
     }
     return [noteReturns([...returned.values()])];
+  }
+
+  private remember(tenant: string): void {
+    if (this.tight.size < REMEMBERED_MAX) this.tight.add(tenant);
   }
 
   private demands(places: readonly Place[]): Demand[] {
@@ -179,7 +198,7 @@ function overRanges(figure: Sql, byPhase: Sql, tenant: Sql, queue: Sql): Sql {
   const ranges = UNENDED.flatMap((phase) =>
     LANES.map(
       (lane) =>
-        sql`(SELECT ${figure} FROM tasks t${byPhase} WHERE t.phase = ${phase} AND t.queue = ${queue} AND t.lane = ${laneNumber(lane)} AND t.tenant = ${tenant})`,
+        sql`(SELECT ${figure} FROM tasks${byPhase} WHERE tasks.phase = ${phase} AND tasks.queue = ${queue} AND tasks.lane = ${laneNumber(lane)} AND tasks.tenant = ${tenant})`,
     ),
   );
   return join(ranges, ' + ');

@@ -29,10 +29,11 @@ function replaceBy(payload: string): Edit {
   return async (transaction, task) => {
     const [row] = await transaction.query<{ payload: string }>(sql`SELECT payload FROM tasks WHERE id = ${task}`);
     if (row !== undefined && isDeepStrictEqual(JSON.parse(row.payload), JSON.parse(payload))) return null;
+    const payloadBytes = Buffer.byteLength(payload);
     const statements = [
-      sql`UPDATE tasks SET payload = ${payload} WHERE id = ${task}`,
+      sql`UPDATE tasks SET payload = ${payload}, payload_bytes = ${payloadBytes} WHERE id = ${task}`,
       sql`DELETE FROM task_checkpoints WHERE task_id = ${task}`,
     ];
-    return { statements, payloadBytes: Buffer.byteLength(payload) };
+    return { statements, payloadBytes };
   };
 }

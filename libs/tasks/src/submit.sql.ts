@@ -64,22 +64,26 @@ function rowOf(dialect: Dialect, { id, task, phase, options }: Entry): (string |
     task.createdBy,
     options,
     task.payload,
+    Buffer.byteLength(task.payload),
   ];
 }
 
-/** The statements that make the entries' rows, and last the one that reads back what the database decided. */
+/**
+ * The statements that make the entries' rows, and last the one that reads back what the database decided. Where a queue is new, the usage of all
+ * tenants is locked first: the order is in `usage.sql.ts` of `@app/limits`.
+ */
 export function insertStatements(dialect: Dialect, entries: readonly Entry[], newQueues: readonly (readonly [string, string])[]): Sql[] {
   const statements: Sql[] = dialect.fixNow === null ? [] : [dialect.fixNow];
   const now = dialect.fixedNow;
   if (newQueues.length > 0) {
     const values = rows(newQueues.map(([tenant, name]) => [tenant, name, 0, '', now]));
     statements.push(
+      makeUsage(dialect, [...new Set(entries.map(({ task }) => task.tenant))]),
       sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES ${values}${dialect.keepExisting(['tenant', 'name'])}`,
-      makeUsage(dialect, [...new Set(newQueues.map(([tenant]) => tenant))]),
     );
   }
   statements.push(
-    sql`INSERT INTO tasks (id, tenant, queue, name, lane, priority, phase, state, max_attempts, timeout_ms, worker_id, run_at, expires_at, deadline_at, created_at, updated_at, rung_at, created_by, options, payload) VALUES ${rows(entries.map((entry) => rowOf(dialect, entry)))}`,
+    sql`INSERT INTO tasks (id, tenant, queue, name, lane, priority, phase, state, max_attempts, timeout_ms, worker_id, run_at, expires_at, deadline_at, created_at, updated_at, rung_at, created_by, options, payload, payload_bytes) VALUES ${rows(entries.map((entry) => rowOf(dialect, entry)))}`,
   );
   const timers = entries.flatMap(({ id, task }) => {
     const due: (Buffer | string | number | Sql)[][] = [];

@@ -29,7 +29,7 @@ onEveryStore('API keys', (current) => {
       expect(key).toMatchObject({ name: 'import', scopes: ['tasks:read', 'tasks:write'], state: 'active', createdBy: 'ann', madeBy: null });
       expect(key.expiresAt - key.createdAt).toBe(DAY_MS);
       expect(text.startsWith(`${key.prefix}_`)).toBe(true);
-      expect(await house.verification.verify(text)).toEqual({
+      expect(await house.verify(text)).toEqual({
         ...{ subject: `key:${key.id}`, credential: `key:${key.id}`, tenant: 'acme', tokenId: null },
         scopes: new Set(['tasks:read', 'tasks:write']),
       });
@@ -50,7 +50,7 @@ onEveryStore('API keys', (current) => {
         expect(dump).not.toContain(text);
       }
       const other = keyHouse(store, { pepper: pepperOf('another-pepper-0123456789abcdef-0123456') });
-      expect(await reasonOf(other.verification.verify(text))).toBe('API key: the secret is wrong');
+      expect(await reasonOf(other.verify(text))).toBe('API key: the secret is wrong');
     });
 
     it('live 90 days unless told, and never too long', async () => {
@@ -124,9 +124,9 @@ onEveryStore('API keys', (current) => {
       const { text } = await keyHouse(store).make();
       const off = keyHouse(store, { pepper: pepperOf(null) });
       await expect(off.make()).rejects.toBeInstanceOf(KeysSwitchedOff);
-      expect(await reasonOf(off.verification.verify(text))).toContain('AUTH_KEY_PEPPER is not set');
+      expect(await reasonOf(off.verify(text))).toContain('AUTH_KEY_PEPPER is not set');
       const embedded = keyHouse(store, { pepper: pepperOf(null, true) });
-      await embedded.verification.verify((await embedded.make()).text);
+      await embedded.verify((await embedded.make()).text);
     });
   });
 
@@ -136,7 +136,7 @@ onEveryStore('API keys', (current) => {
     it('cannot give more than they have, nor live on in what they made', async () => {
       const house = keyHouse(current());
       const head = await house.make({ scopes: powers, ttlMs: 10 * DAY_MS });
-      const holder = await house.verification.verify(head.text);
+      const holder = await house.verify(head.text);
       await expect(house.make({ scopes: ['tasks:write'] }, holder)).rejects.toBeInstanceOf(ScopeEscalation);
       await expect(house.make({ ttlMs: 11 * DAY_MS }, holder)).rejects.toBeInstanceOf(InvalidRequest);
       const child = await house.make({ scopes: powers }, holder);
@@ -147,13 +147,12 @@ onEveryStore('API keys', (current) => {
       const store = current();
       const house = keyHouse(store);
       const head = await house.make({ scopes: powers });
-      const child = await house.make({ scopes: powers }, await house.verification.verify(head.text));
-      const grandchild = await house.make({ scopes: powers }, await house.verification.verify(child.text));
+      const child = await house.make({ scopes: powers }, await house.verify(head.text));
+      const grandchild = await house.make({ scopes: powers }, await house.verify(child.text));
       const bystander = await house.make({ scopes: powers });
       await house.revoker.revoke(actorOf(tokenOf(), 'stolen'), head.key.id);
-      for (const { text } of [head, child, grandchild])
-        expect(await reasonOf(house.verification.verify(text))).toBe('API key: it is revoked');
-      expect(await reasonOf(house.verification.verify(bystander.text))).toBe('accepted');
+      for (const { text } of [head, child, grandchild]) expect(await reasonOf(house.verify(text))).toBe('API key: it is revoked');
+      expect(await reasonOf(house.verify(bystander.text))).toBe('accepted');
       const told = (await entries(store)).filter(({ action }) => action === 'key.revoke');
       expect(told.map(({ target }) => target).sort()).toEqual([head, child, grandchild].map(({ key }) => key.id).sort());
       for (const { detail } of told) expect(detail).toMatchObject({ with: head.key.id });
@@ -163,9 +162,9 @@ onEveryStore('API keys', (current) => {
       const store = current();
       const house = keyHouse(store);
       const head = await house.make({ scopes: powers });
-      const holder = await house.verification.verify(head.text);
+      const holder = await house.verify(head.text);
       await keyHouse(store).revoker.revoke(actorOf(tokenOf()), head.key.id);
-      expect(await reasonOf(house.verification.verify(head.text))).toBe('accepted');
+      expect(await reasonOf(house.verify(head.text))).toBe('accepted');
       await expect(house.make({}, holder)).rejects.toBeInstanceOf(InvalidKey);
       await expect(house.rotator.rotate(actorOf(holder), head.key.id, 0)).rejects.toBeInstanceOf(InvalidKey);
       await expect(house.revoker.revoke(actorOf(holder), head.key.id)).rejects.toBeInstanceOf(InvalidKey);
@@ -177,13 +176,13 @@ onEveryStore('API keys', (current) => {
       const store = current();
       const [here, there] = [keyHouse(store), keyHouse(store)];
       const { key, text } = await here.make();
-      for (const house of [here, there]) expect(await reasonOf(house.verification.verify(text))).toBe('accepted');
+      for (const house of [here, there]) expect(await reasonOf(house.verify(text))).toBe('accepted');
       await here.revoker.revoke(actorOf(tokenOf()), key.id);
-      expect(await reasonOf(here.verification.verify(text))).toBe('API key: it is revoked');
+      expect(await reasonOf(here.verify(text))).toBe('API key: it is revoked');
       store.clock.advance(CACHE_MS - 1);
-      expect(await reasonOf(there.verification.verify(text))).toBe('accepted');
+      expect(await reasonOf(there.verify(text))).toBe('accepted');
       store.clock.advance(1);
-      expect(await reasonOf(there.verification.verify(text))).toBe('API key: it is revoked');
+      expect(await reasonOf(there.verify(text))).toBe('API key: it is revoked');
       expect(await here.keys.get('acme', key.id)).toMatchObject({ state: 'revoked', revokedAt: expect.any(Number) });
     });
 
@@ -192,27 +191,27 @@ onEveryStore('API keys', (current) => {
       const house = keyHouse(store);
       const { key, text } = await house.make({ ttlMs: DAY_MS });
       await age(store, key.id, DAY_MS - 60_000);
-      expect(await reasonOf(house.verification.verify(text))).toBe('accepted');
+      expect(await reasonOf(house.verify(text))).toBe('accepted');
       await age(store, key.id, 60_000);
       store.clock.advance(CACHE_MS);
-      await expect(house.verification.verify(text)).rejects.toBeInstanceOf(TokenExpired);
+      await expect(house.verify(text)).rejects.toBeInstanceOf(TokenExpired);
       expect(await house.keys.get('acme', key.id)).toMatchObject({ state: 'expired' });
       const { key: short, text: brief } = await house.make({ ttlMs: 60_000 });
       await age(store, short.id, 59_000);
-      expect(await reasonOf(house.verification.verify(brief))).toBe('accepted');
+      expect(await reasonOf(house.verify(brief))).toBe('accepted');
       store.clock.advance(1_500);
-      await expect(house.verification.verify(brief)).rejects.toBeInstanceOf(TokenExpired);
+      await expect(house.verify(brief)).rejects.toBeInstanceOf(TokenExpired);
     });
 
     it('are not accepted while the database is away and nothing fresh is remembered', async () => {
       const store = current();
       const house = keyHouse(store);
       const { text } = await house.make();
-      await house.verification.verify(text);
+      await house.verify(text);
       store.database.beAway(1, ['query']);
-      expect(await reasonOf(house.verification.verify(text))).toBe('accepted');
+      expect(await reasonOf(house.verify(text))).toBe('accepted');
       store.clock.advance(CACHE_MS);
-      await expect(house.verification.verify(text)).rejects.toBeInstanceOf(Unavailable);
+      await expect(house.verify(text)).rejects.toBeInstanceOf(Unavailable);
     });
   });
 
@@ -224,11 +223,11 @@ onEveryStore('API keys', (current) => {
       const second = await house.rotator.rotate(actorOf(tokenOf()), first.key.id, DAY_MS);
       expect(second.key).toMatchObject({ id: first.key.id, expiresAt: first.key.expiresAt, rotatedAt: expect.any(Number) });
       expect(second.key.previousSecretUntil! - second.key.rotatedAt!).toBe(DAY_MS);
-      for (const { text } of [first, second]) expect(await reasonOf(house.verification.verify(text))).toBe('accepted');
+      for (const { text } of [first, second]) expect(await reasonOf(house.verify(text))).toBe('accepted');
       await age(store, first.key.id, DAY_MS);
       store.clock.advance(CACHE_MS);
-      expect(await reasonOf(house.verification.verify(first.text))).toContain('whose time is over');
-      expect(await reasonOf(house.verification.verify(second.text))).toBe('accepted');
+      expect(await reasonOf(house.verify(first.text))).toContain('whose time is over');
+      expect(await reasonOf(house.verify(second.text))).toBe('accepted');
       expect(await house.keys.get('acme', first.key.id)).toMatchObject({ previousSecretUntil: null });
     });
 
@@ -236,14 +235,13 @@ onEveryStore('API keys', (current) => {
       const store = current();
       const [here, there] = [keyHouse(store), keyHouse(store)];
       const first = await here.make();
-      await there.verification.verify(first.text);
+      await there.verify(first.text);
       store.clock.advance(CACHE_MS / 2);
       const second = await here.rotator.rotate(actorOf(tokenOf()), first.key.id, DAY_MS);
-      for (const { text } of [second, first]) expect(await reasonOf(there.verification.verify(text))).toBe('accepted');
+      for (const { text } of [second, first]) expect(await reasonOf(there.verify(text))).toBe('accepted');
       const { query } = store.database.counts;
       const wrong = writeKey(idBytes(first.key.id)!, Buffer.alloc(32)).text;
-      for (let each = 0; each < 100; each += 1)
-        expect(await reasonOf(there.verification.verify(wrong))).toBe('API key: the secret is wrong');
+      for (let each = 0; each < 100; each += 1) expect(await reasonOf(there.verify(wrong))).toBe('API key: the secret is wrong');
       expect(store.database.counts.query).toBe(query);
     });
 
@@ -252,11 +250,11 @@ onEveryStore('API keys', (current) => {
       const first = await house.make();
       const second = await house.rotator.rotate(actorOf(tokenOf()), first.key.id, DAY_MS);
       const third = await house.rotator.rotate(actorOf(tokenOf()), first.key.id, DAY_MS);
-      expect(await reasonOf(house.verification.verify(first.text))).toBe('API key: the secret is wrong');
-      expect(await reasonOf(house.verification.verify(second.text))).toBe('accepted');
+      expect(await reasonOf(house.verify(first.text))).toBe('API key: the secret is wrong');
+      expect(await reasonOf(house.verify(second.text))).toBe('accepted');
       const fourth = await house.rotator.rotate(actorOf(tokenOf()), first.key.id, 0);
-      expect(await reasonOf(house.verification.verify(third.text))).toContain('whose time is over');
-      expect(await reasonOf(house.verification.verify(fourth.text))).toBe('accepted');
+      expect(await reasonOf(house.verify(third.text))).toContain('whose time is over');
+      expect(await reasonOf(house.verify(fourth.text))).toBe('accepted');
     });
 
     it('live no longer for it', async () => {
@@ -276,12 +274,12 @@ onEveryStore('API keys', (current) => {
       const weak = tokenOf({ scopes: ['keys:manage', 'tasks:read'] });
       await expect(house.rotator.rotate(actorOf(weak), strong.key.id, 0)).rejects.toBeInstanceOf(ScopeEscalation);
       const thief = await house.make({ scopes: ['keys:manage', 'tasks:read', 'tasks:write'] });
-      const stolen = await house.verification.verify(thief.text);
+      const stolen = await house.verify(thief.text);
       await expect(house.rotator.rotate(actorOf(stolen), strong.key.id, 0)).rejects.toBeInstanceOf(ScopeEscalation);
       const child = await house.make({}, stolen);
       await house.rotator.rotate(actorOf(stolen), child.key.id, 0);
       await house.rotator.rotate(actorOf(stolen), thief.key.id, 0);
-      expect(await reasonOf(house.verification.verify(strong.text))).toBe('accepted');
+      expect(await reasonOf(house.verify(strong.text))).toBe('accepted');
     });
   });
 
@@ -295,13 +293,13 @@ onEveryStore('API keys', (current) => {
       const unknown = writeKey(Buffer.alloc(16, 1), Buffer.alloc(32, 1)).text;
       const { query } = store.database.counts;
       for (const bad of ['trx_', `${text}x`, text.slice(0, -1), text.toLowerCase()]) {
-        expect(await reasonOf(house.verification.verify(bad))).toBe('API key: the form or the checksum is wrong');
+        expect(await reasonOf(house.verify(bad))).toBe('API key: the form or the checksum is wrong');
       }
       expect(store.database.counts.query).toBe(query);
-      expect(await reasonOf(house.verification.verify(wrong))).toBe('API key: the secret is wrong');
-      expect(await reasonOf(house.verification.verify(unknown))).toBe('API key: there is none of this id');
+      expect(await reasonOf(house.verify(wrong))).toBe('API key: the secret is wrong');
+      expect(await reasonOf(house.verify(unknown))).toBe('API key: there is none of this id');
       expect(store.database.counts.query).toBe(query + 2);
-      await expect(house.verification.verify(unknown)).rejects.toMatchObject({
+      await expect(house.verify(unknown)).rejects.toMatchObject({
         code: 'invalid-token',
         keyId: expect.stringMatching(/^01010101-/),
       });
@@ -316,8 +314,8 @@ onEveryStore('API keys', (current) => {
         sql`SELECT secret_hash FROM api_keys WHERE id = ${idBytes(mine.key.id)}`,
       );
       await store.raw.execute(sql`UPDATE api_keys SET secret_hash = ${row!.secret_hash} WHERE id = ${idBytes(theirs.key.id)}`);
-      expect(await reasonOf(house.verification.verify(theirs.text))).toBe('API key: the secret is wrong');
-      expect(await reasonOf(house.verification.verify(mine.text))).toBe('accepted');
+      expect(await reasonOf(house.verify(theirs.text))).toBe('API key: the secret is wrong');
+      expect(await reasonOf(house.verify(mine.text))).toBe('accepted');
     });
 
     it('of a stranger are not there: not to read, list, rotate or revoke', async () => {
@@ -328,7 +326,7 @@ onEveryStore('API keys', (current) => {
       await expect(house.rotator.rotate(stranger, key.id, 0)).rejects.toBeInstanceOf(NotFound);
       await expect(house.revoker.revoke(stranger, key.id)).rejects.toBeInstanceOf(NotFound);
       expect(await house.keys.list('other', { limit: 10, cursor: null })).toEqual({ items: [], nextCursor: null });
-      expect(await reasonOf(house.verification.verify(text))).toBe('accepted');
+      expect(await reasonOf(house.verify(text))).toBe('accepted');
     });
   });
 
@@ -338,8 +336,8 @@ onEveryStore('API keys', (current) => {
       const house = keyHouse(store);
       const { text } = await house.make();
       const before = store.database.counts.query;
-      await Promise.all(Array.from({ length: 50 }, () => house.verification.verify(text)));
-      await house.verification.verify(text);
+      await Promise.all(Array.from({ length: 50 }, () => house.verify(text)));
+      await house.verify(text);
       expect(store.database.counts.query - before).toBe(1);
       expect(house.uses.waiting).toBe(1);
     });
@@ -348,17 +346,17 @@ onEveryStore('API keys', (current) => {
       const store = current();
       const house = keyHouse(store);
       const { key, text } = await house.make();
-      await house.verification.verify(text);
+      await house.verify(text);
       expect(await house.keys.get('acme', key.id)).toMatchObject({ lastUsedAt: null });
       await house.uses.write();
       const { lastUsedAt } = await house.keys.get('acme', key.id);
       expect(lastUsedAt! >= key.createdAt).toBe(true);
       await store.raw.execute(sql`UPDATE api_keys SET last_used_at = last_used_at - 59000`);
-      await house.verification.verify(text);
+      await house.verify(text);
       await house.uses.write();
       expect((await house.keys.get('acme', key.id)).lastUsedAt).toBe(lastUsedAt! - 59_000);
       await store.raw.execute(sql`UPDATE api_keys SET last_used_at = last_used_at - 2000`);
-      await house.verification.verify(text);
+      await house.verify(text);
       await house.uses.write();
       expect((await house.keys.get('acme', key.id)).lastUsedAt! >= lastUsedAt!).toBe(true);
       expect(house.uses.waiting).toBe(0);
@@ -378,11 +376,11 @@ onEveryStore('API keys', (current) => {
   it('crowd nothing out of the memory by guessed ids', async () => {
     const house = keyHouse(current());
     const { text } = await house.make();
-    await house.verification.verify(text);
+    await house.verify(text);
     for (let each = 0; each < 1_100; each += 1) {
       const id = Buffer.alloc(16);
       id.writeUInt32BE(each + 1);
-      await house.verification.verify(writeKey(id, Buffer.alloc(32)).text).catch(() => undefined);
+      await house.verify(writeKey(id, Buffer.alloc(32)).text).catch(() => undefined);
     }
     expect(house.rows.size).toBe(1_001);
   });

@@ -217,6 +217,7 @@ CREATE TABLE `tasks` (
   `created_by` varchar(255) NOT NULL,
   `options` mediumtext NOT NULL,
   `payload` mediumtext NOT NULL,
+  `payload_bytes` int NOT NULL DEFAULT 0,
   PRIMARY KEY (`id`),
   KEY `ix_tasks_phase` (`phase`,`queue`,`lane`,`tenant`,`id`),
   KEY `ix_tasks_tenant` (`tenant`,`ended`,`id`),

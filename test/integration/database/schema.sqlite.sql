@@ -220,7 +220,7 @@ CREATE TABLE "tasks" (
   "rung_at" integer DEFAULT 0 NOT NULL,
   "created_by" text NOT NULL,
   "options" text NOT NULL,
-  "payload" text NOT NULL,
+  "payload" text NOT NULL, "payload_bytes" integer DEFAULT 0 NOT NULL,
   CONSTRAINT "ck_tasks_finished" CHECK ((finished_at > 0) = (state IN ('succeeded','failed','cancelled','expired'))),
   CONSTRAINT "ck_tasks_worker" CHECK ((worker_id <> X'00000000000000000000000000000000') = (state = 'running')),
   CONSTRAINT "ck_tasks_reason" CHECK ((reason <> 'none') = (state = 'failed') AND reason IN ('none','attempts_exhausted','permanent_error','poison','unknown_handler','deadline_exceeded')),

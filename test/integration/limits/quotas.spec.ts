@@ -96,6 +96,24 @@ onEveryStore('quotas', (current) => {
     expect(shown(await store.submitter.submitMany(group.slice(4, 6)))).toEqual(['replayed', 'replayed']);
   });
 
+  it('send only a full tenant the careful way: the others of its group are undone once at most, and not again', async () => {
+    const store = current();
+    await limit(store, { 'tasks.queued': 1 }, { tenant: 'full' });
+    await store.addMany(1, { tenant: 'full' });
+    await store.addMany(1);
+    await store.submitter.drained();
+    const group = ['full', 'acme', 'other', 'acme'].map((tenant) => newTask({ tenant }));
+    const expected = ['quota-exceeded tasks.queued 1', 'accepted', 'accepted', 'accepted'];
+    const before = { ...store.database.counts };
+    expect(shown(await store.submitter.submitMany(group))).toEqual(expected);
+    expect({ ...store.database.counts }).toEqual({
+      ...{ ...before, batch: before.batch + 2, query: before.query + 1, transaction: before.transaction + 1 },
+    });
+    const between = { ...store.database.counts };
+    expect(shown(await store.submitter.submitMany(group))).toEqual(expected);
+    expect({ ...store.database.counts }).toEqual({ ...between, batch: between.batch + 1, transaction: between.transaction + 1 });
+  });
+
   it('refuse what is too heavy and let in what is lighter behind it', async () => {
     const store = current();
     await limit(store, { 'payload.bytes': 20 });
@@ -297,6 +315,7 @@ onEveryStore('the place of a task', (current) => {
     });
     await store.retrier.retry('acme', failed.id, 'someone', { payload: '"12345678"' });
     expect(await store.usage.of('acme')).toMatchObject({ tasks: 1, payloadBytes: 10 });
+    expect((await store.row(failed.id))['payload_bytes']).toBe(10);
   });
 
   it('is taken again by an operation over many, for as many as there is room for', async () => {

@@ -131,7 +131,7 @@ describe.each(backends())('request rates on $name', (backend) => {
     expect([pages, deleted, (await states()).length]).toEqual([3, 1_100, 1]);
   });
 
-  it('are counted by the database how many wait for a connection', async () => {
+  it('are counted by the database how many wait for a connection, and how long the first of them has', async () => {
     const { database } = await opened.open(backend.name === 'sqlite' ? await backend.databaseUrl() : open.url, { poolSize: 2 });
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => {
@@ -147,8 +147,11 @@ describe.each(backends())('request rates on $name', (backend) => {
     const queries = Array.from({ length: 7 }, () => database.query(sql`SELECT 1 AS asked`));
     await sleep(50);
     expect(database.waiting).toBe(backend.name === 'sqlite' ? 9 : 7);
+    const waited = database.longestWaitMs;
+    expect(waited).toBeGreaterThan(40);
+    await until(() => database.longestWaitMs > waited + 50, { what: 'the wait to be longer' });
     release();
     await Promise.all([...holders, ...queries]);
-    expect(database.waiting).toBe(0);
+    expect([database.waiting, database.longestWaitMs]).toEqual([0, 0]);
   });
 });

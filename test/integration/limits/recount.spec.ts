@@ -50,6 +50,20 @@ onEveryStore('the recount', (current) => {
     expect(await recounterOf(store).step()).toEqual({ taken: 1, correction: null });
   });
 
+  it('goes by what rows say of their payloads, and reads only those that do not say it', async () => {
+    const store = current();
+    const [first, old] = await store.addMany(3, { payload: '"ä"' });
+    await due(store, 'acme');
+    await store.raw.execute(sql`UPDATE tasks SET payload_bytes = 0 WHERE id = ${bytesOf(old!.id)}`);
+    expect(await recounterOf(store).step()).toEqual({ taken: 1, correction: null });
+    await store.raw.execute(sql`UPDATE tasks SET payload_bytes = 104 WHERE id = ${bytesOf(first!.id)}`);
+    const believed = { tenant: 'acme', tasks: 0, payloadBytes: 100, queues: {} };
+    expect(await recounterOf(store).step()).toEqual({ taken: 1, correction: believed });
+    await store.raw.execute(sql`UPDATE tasks SET payload_bytes = 4 WHERE id = ${bytesOf(first!.id)}`);
+    await recounterOf(store).step();
+    expect((await store.usage.of('acme')).payloadBytes).toBe(12);
+  });
+
   it('corrects nothing while all that is under way is right', async () => {
     const store = current();
     const worker = await store.hire({ concurrency: 500 });

@@ -16,7 +16,7 @@ onEveryStore('claiming', (current) => {
     const worker = await store.hire();
     const [spoilt, odd, sound] = await store.addMany(3);
     await store.raw.execute(sql`UPDATE tasks SET options = ${'{not'} WHERE id = ${bytesOf(spoilt!.id)}`);
-    await store.raw.execute(sql`UPDATE tasks SET payload = ${'{not'} WHERE id = ${bytesOf(odd!.id)}`);
+    await store.raw.execute(sql`UPDATE tasks SET payload = ${'{not'}, payload_bytes = 0 WHERE id = ${bytesOf(odd!.id)}`);
     await store.recount();
     const claimed = await store.claimer.claim(
       worker,

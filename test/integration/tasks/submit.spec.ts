@@ -65,6 +65,7 @@ onEveryStore('submitting', (current) => {
       created_by: 'someone',
       options: '{"retry":{"backoff":"fixed","baseMs":5},"tags":["x","y"],"metadata":{"k":"v"}}',
       payload: '{"a":[1,"é",null]}',
+      payload_bytes: 19,
     });
     expect(await store.timers(view.id)).toEqual({});
     await until(() => store.doorbell.rung.length > 0);

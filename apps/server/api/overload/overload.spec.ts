@@ -57,6 +57,23 @@ describe('overload', () => {
     expect(front.tasks.submitted).toHaveLength(3);
   });
 
+  it('by one statement that has waited long for a connection is answered with 503, until the wait is half as long', async () => {
+    await start({ OVERLOAD_POOL_WAIT_MS: '400' });
+    front.database.waiting = 1;
+    front.database.longestWaitMs = 399;
+    expect(await answer(submit())).toBe('201 ok');
+    front.database.longestWaitMs = 400;
+    expect(await answer(submit())).toBe('503 overloaded');
+    expect(await answer(front.call('/health/live'))).toBe('200 ok');
+    front.database.longestWaitMs = 201;
+    expect(await answer(submit())).toBe('503 overloaded');
+    front.database.longestWaitMs = 200;
+    expect(await answer(submit())).toBe('201 ok');
+    expect(told('requests are answered with 503')).toEqual([
+      expect.objectContaining({ level: 'warn', cause: 'long wait for a connection', waiting: 1, waitMs: 400 }),
+    ]);
+  });
+
   it('by requests in flight sends away the one too many, until some have their answers', async () => {
     await start({ OVERLOAD_REQUESTS_IN_FLIGHT: '10' });
     front.tasks.outcome = 'hang';

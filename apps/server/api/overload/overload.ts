@@ -1,8 +1,9 @@
 /**
  * Sends requests away while this process has more than it can do: before anybody is authenticated, before a byte of a body is
- * read, with 503 and a time to come back that differs from client to client. Four measures decide, each with a bound at which it
- * begins and a lower one at which it ends: requests under way, statements that wait for a database connection, the delay of the event
- * loop, and a database that does not answer. The log tells of the beginning and of the end, and not of every request.
+ * read, with 503 and a time to come back that differs from client to client. Five measures decide, each with a bound at which it
+ * begins and a lower one at which it ends: requests under way, statements that wait for a database connection, how long the first of
+ * those has waited, the delay of the event loop, and a database that does not answer. The log tells of the beginning and of the end,
+ * and not of every request.
  *
  * Probes of health are never sent away: an orchestrator that restarts what is busy makes it worse.
  */
@@ -26,7 +27,8 @@ const RETRY_MS_SPREAD = 4_000;
 const PROBE = 'overload.probe';
 const PROBE_TICK_MS = 3_000;
 
-type Cause = 'requests in flight' | 'statements waiting for a connection' | 'delay of the event loop' | 'database away';
+type Cause =
+  'requests in flight' | 'statements waiting for a connection' | 'long wait for a connection' | 'delay of the event loop' | 'database away';
 
 export interface OverloadParts {
   readonly config: Config;
@@ -46,7 +48,7 @@ export class Overload implements OnApplicationBootstrap, OnApplicationShutdown {
   private loop: Loop | null = null;
   private readonly probe: DatabaseProbe;
   private readonly delay: LoopDelay;
-  private readonly valves: Readonly<Record<'inFlight' | 'waiting' | 'delay', Valve>>;
+  private readonly valves: Readonly<Record<'inFlight' | 'waiting' | 'wait' | 'delay', Valve>>;
 
   constructor(private readonly parts: OverloadParts) {
     const { config, database, clock } = parts;
@@ -58,6 +60,7 @@ export class Overload implements OnApplicationBootstrap, OnApplicationShutdown {
     this.valves = {
       inFlight: valve(config.overloadRequestsInFlight),
       waiting: valve(config.overloadPoolWaiters),
+      wait: valve(config.overloadPoolWaitMs, DELAY_RELEASE_SHARE),
       delay: valve(config.overloadLoopDelayMs, DELAY_RELEASE_SHARE),
     };
   }
@@ -108,6 +111,7 @@ export class Overload implements OnApplicationBootstrap, OnApplicationShutdown {
     const { valves, delay, inFlight, probe } = this;
     const isFull = valves.inFlight.isShutAt(inFlight);
     const isWaiting = valves.waiting.isShutAt(this.parts.database.waiting);
+    const isSlow = valves.wait.isShutAt(this.parts.database.longestWaitMs);
     const isLate = valves.delay.isShutAt(delay.medianMs);
     const cause: Cause | null = probe.isAway
       ? 'database away'
@@ -115,9 +119,11 @@ export class Overload implements OnApplicationBootstrap, OnApplicationShutdown {
         ? 'requests in flight'
         : isWaiting
           ? 'statements waiting for a connection'
-          : isLate
-            ? 'delay of the event loop'
-            : null;
+          : isSlow
+            ? 'long wait for a connection'
+            : isLate
+              ? 'delay of the event loop'
+              : null;
     this.tell(cause);
     return cause;
   }
@@ -126,7 +132,9 @@ export class Overload implements OnApplicationBootstrap, OnApplicationShutdown {
     const { clock, database, logger } = this.parts;
     if (cause !== null && this.since === null) {
       this.since = clock.monotonic();
-      const measures = { inFlight: this.inFlight, waiting: database.waiting, loopDelayMs: Math.round(this.delay.medianMs) };
+      const { waiting, longestWaitMs } = database;
+      const [waitMs, loopDelayMs] = [longestWaitMs, this.delay.medianMs].map(Math.round);
+      const measures = { inFlight: this.inFlight, waiting, waitMs, loopDelayMs };
       logger.warn({ cause, ...measures }, 'More than this process can do: requests are answered with 503.');
     } else if (cause === null && this.since !== null) {
       logger.info({ ms: Math.round(clock.monotonic() - this.since), sentAway: this.sentAway }, 'Requests are let in again.');

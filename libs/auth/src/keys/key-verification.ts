@@ -16,7 +16,7 @@ import type { KeyRow } from './key-entities.js';
 import { InvalidKey } from './key-errors.js';
 import type { KeyPepper } from './key-pepper.js';
 import type { KeyFound, KeyRows } from './key-rows.js';
-import { readKey } from './key-text.js';
+import type { KeyText } from './key-text.js';
 import type { KeyUses } from './key-uses.js';
 
 const HASH_OF_NOTHING = Buffer.alloc(32);
@@ -30,15 +30,13 @@ export class KeyVerification {
     private readonly uses: Pick<KeyUses, 'note'>,
   ) {}
 
-  /** Whether looking at it costs no statement. */
-  remembers(credential: string): boolean {
-    const text = readKey(credential);
+  /** Whether looking at it costs no statement. Null is what has the form of no key. */
+  remembers(text: KeyText | null): boolean {
     return text === null || this.rows.remembers(text.id);
   }
 
   /** Who holds the key. @throws InvalidKey; TokenExpired; Unavailable where the database is away */
-  async verify(credential: string): Promise<Principal> {
-    const text = readKey(credential);
+  async verify(text: KeyText | null): Promise<Principal> {
     if (text === null) {
       throw new InvalidKey('the form or the checksum is wrong', null);
     }

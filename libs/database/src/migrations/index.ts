@@ -5,9 +5,11 @@ import { ApiKeys0000000000004 } from './0004-api-keys.js';
 import { Limits0000000000005 } from './0005-limits.js';
 import { Rates0000000000006 } from './0006-rates.js';
 import { RunningTurns0000000000007 } from './0007-running-turns.js';
+import { PayloadBytes0000000000008 } from './0008-payload-bytes.js';
 
 /** Every migration, in order. Numbered, immutable once released. */
 export const MIGRATIONS = [
   ...([Initial0000000000001, History0000000000002, TokenRevocations0000000000003] as const),
   ...([ApiKeys0000000000004, Limits0000000000005, Rates0000000000006, RunningTurns0000000000007] as const),
+  ...([PayloadBytes0000000000008] as const),
 ] as const;
