@@ -13,6 +13,8 @@ export interface Options {
   readonly profile: boolean;
   /** Only print; leave docs/benchmarks.md as it is. */
   readonly print: boolean;
+  /** Count instead of measuring, and fail where a task costs far more than it did. */
+  readonly smoke: boolean;
 }
 
 const PROFILED = ['product', 'embedded'];
@@ -24,13 +26,14 @@ export function readOptions(args: string[]): Options {
     options: {
       tasks: { type: 'string', default: '20000' },
       rounds: { type: 'string' },
-      concurrency: { type: 'string', default: '50' },
+      concurrency: { type: 'string', default: '200' },
       only: { type: 'string' },
       profile: { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
+      smoke: { type: 'boolean', default: false },
     },
   });
-  const { profile, print } = values;
+  const { profile, print, smoke } = values;
   const only = values.only?.split(',').map((name) => name.trim());
   return {
     tasks: whole('--tasks', values.tasks, 1_000, 1_000_000),
@@ -39,6 +42,7 @@ export function readOptions(args: string[]): Options {
     only: only ?? (profile ? PROFILED : null),
     profile,
     print,
+    smoke,
   };
 }
 

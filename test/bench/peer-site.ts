@@ -16,8 +16,6 @@ const SUBMIT_MS = 120_000;
 
 export interface PeerSettings {
   readonly concurrency: number;
-  /** For a backlog, where another number is better. */
-  readonly drainConcurrency: number;
   /** LISTEN/NOTIFY, where the peer leaves the choice. */
   readonly notify: boolean;
   /** The Node to run it. */
@@ -50,8 +48,8 @@ export class PeerSite implements Site {
   static async start(peer: Peer, server: PeerServer, settings: PeerSettings): Promise<PeerSite> {
     const site = new PeerSite(peer, server, settings);
     try {
-      site.producer = await site.open('producer', settings.concurrency);
-      site.consumer = await site.open('consumer', settings.concurrency);
+      site.producer = await site.open('producer');
+      site.consumer = await site.open('consumer');
       return site;
     } catch (error) {
       // What keeps it from starting is the news; that the rest then does not stop in order is not.
@@ -91,7 +89,7 @@ export class PeerSite implements Site {
   }
 
   async startWorking(): Promise<void> {
-    this.consumer = await this.open('consumer', this.settings.drainConcurrency);
+    this.consumer = await this.open('consumer');
   }
 
   profile(): () => Promise<readonly Profile[]> {
@@ -109,9 +107,9 @@ export class PeerSite implements Site {
     if (failure !== undefined) throw failure.reason as Error;
   }
 
-  private open(role: 'producer' | 'consumer', concurrency: number): Promise<Remote> {
+  private open(role: 'producer' | 'consumer'): Promise<Remote> {
     const { adapter } = this.peer;
-    const { node, notify } = this.settings;
+    const { node, notify, concurrency } = this.settings;
     const settings = { url: this.url, queue: this.queue, concurrency, notify };
     return Remote.start({ adapter, role, settings, env: { BENCH_ARRIVALS: this.arrivals.path }, node });
   }

@@ -34,7 +34,7 @@ export const PEERS: readonly Peer[] = [
     adapter: new URL('./peers/bullmq.mjs', import.meta.url).href,
     server: 'redis',
     needsNewerNode: false,
-    settings: 'concurrency 50, a backlog with 500; `removeOnComplete`; `addBulk` for batches',
+    settings: 'concurrency 50, for a backlog and for single submissions 500; `removeOnComplete`; `addBulk` for batches',
     keeps:
       'Nothing of a finished job. Jobs are in the memory of Redis; with its log synced every second, a crash of the machine loses up to a second of accepted jobs.',
   },

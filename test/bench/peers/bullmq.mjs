@@ -1,4 +1,4 @@
-/** BullMQ at its best setting: finished jobs are removed, 500 at once, addBulk for batches. */
+/** BullMQ at its best setting: finished jobs are removed, addBulk for batches. */
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 
