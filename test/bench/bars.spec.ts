@@ -57,6 +57,11 @@ describe('a bar', () => {
     expect(only(bulk, [alone, against(160, 100)])).toMatchObject({ values: [1.6], verdict: 'must held' });
   });
 
+  it('stands beside the same ratio by CPU, which is no bar', () => {
+    const dear: Round = { product: { bulk: measured(400, { cpu: { worker: 0.06 } }) }, bullmq: { bulk: measured(100) } };
+    expect(only(bulk, [dear])).toMatchObject({ value: 4, byCpu: 0.5, verdict: 'aim held' });
+  });
+
   it('finds figures of both ways of submitting', () => {
     expect(only(barOf('Express hello'), [against(85, 100)])).toMatchObject({ value: 0.85, verdict: 'aim held' });
   });
@@ -78,8 +83,8 @@ describe('the bars', () => {
   it('are printed with their verdicts', () => {
     const text = bars(judge([against(100, 100)], [barOf('÷ BullMQ addBulk'), barOf('÷ pg-boss')]));
     expect(text.split('\n').slice(2)).toEqual([
-      '| end to end, batches of 200, ÷ BullMQ addBulk | ≥ 1.5 | ≥ 2.3 | 1 | **missed** |',
-      '| end to end, batches of 200, ÷ pg-boss | ≥ 1.2 | ≥ 1.6 | – | not measured |',
+      '| end to end, batches of 200, ÷ BullMQ addBulk | ≥ 1.5 | ≥ 2.3 | 1 | **missed** | 1 |',
+      '| end to end, batches of 200, ÷ pg-boss | ≥ 1.2 | ≥ 1.6 | – | not measured |  |',
     ]);
   });
 });

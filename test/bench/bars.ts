@@ -16,6 +16,8 @@ export interface Bar {
   readonly aim: number;
   /** Null where the round lacks a figure. */
   readonly of: (round: Round) => number | null;
+  /** The same by CPU per task, where `of` goes by tasks per second: how many of ours one of theirs would pay for. No bar, but steadier. */
+  readonly byCpu: ((round: Round) => number | null) | null;
 }
 
 export type Verdict = 'aim held' | 'must held' | 'missed' | 'not measured';
@@ -25,6 +27,7 @@ export interface Judged {
   /** Of each round that has it. */
   readonly values: readonly number[];
   readonly value: number | null;
+  readonly byCpu: number | null;
   readonly verdict: Verdict;
 }
 
@@ -63,17 +66,22 @@ export const BARS: readonly Bar[] = [
 
 export function judge(rounds: readonly Round[], bars: readonly Bar[] = BARS): Judged[] {
   return bars.map((bar) => {
-    const values = rounds.flatMap((round) => {
-      const value = bar.of(round);
-      return value === null || !Number.isFinite(value) ? [] : [value];
-    });
+    const values = valuesOf(rounds, bar.of);
     const value = values.length === 0 ? null : median(values);
-    return { bar, values, value, verdict: verdictOf(bar, value) };
+    const byCpu = bar.byCpu === null ? [] : valuesOf(rounds, bar.byCpu);
+    return { bar, values, value, byCpu: byCpu.length === 0 ? null : median(byCpu), verdict: verdictOf(bar, value) };
+  });
+}
+
+function valuesOf(rounds: readonly Round[], of: Bar['of']): number[] {
+  return rounds.flatMap((round) => {
+    const value = of(round);
+    return value === null || !Number.isFinite(value) ? [] : [value];
   });
 }
 
 /** All of a task's CPU; NaN where a part of it could not be measured, because a sum without it would flatter. */
-export function cpuOf({ cpu }: Measurement): number {
+export function cpuOf({ cpu }: Pick<Measurement, 'cpu'>): number {
   return Object.values(cpu).reduce<number>((sum, seconds) => sum + (seconds ?? Number.NaN), 0);
 }
 
@@ -91,8 +99,8 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (quantile(sorted, 0.5) + upper) / 2;
 }
 
-function rates(ours: string, theirs: string): Bar['of'] {
-  return ratio(ours, theirs, ({ perSecond }) => perSecond);
+function rates(ours: string, theirs: string): Pick<Bar, 'of' | 'byCpu'> {
+  return { of: ratio(ours, theirs, ({ perSecond }) => perSecond), byCpu: ratio(ours, theirs, (measurement) => 1 / cpuOf(measurement)) };
 }
 
 function ratio(ours: string, theirs: string, of: (measurement: Measurement) => number): Bar['of'] {
@@ -108,10 +116,10 @@ function find(round: Round, path: string): Measurement | undefined {
   return round[contender]?.[figure.join('.')];
 }
 
-function more(what: string, must: number, aim: number, of: Bar['of']): Bar {
-  return { what, bound: 'at least', must, aim, of };
+function more(what: string, must: number, aim: number, ratios: Pick<Bar, 'of' | 'byCpu'>): Bar {
+  return { what, bound: 'at least', must, aim, ...ratios };
 }
 
 function less(what: string, must: number, aim: number, of: Bar['of']): Bar {
-  return { what, bound: 'at most', must, aim, of };
+  return { what, bound: 'at most', must, aim, of, byCpu: null };
 }

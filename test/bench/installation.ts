@@ -38,6 +38,8 @@ export interface InstallationOptions {
   readonly profiles: string | null;
   /** What sends the requests; null where tasks come from a program that embeds the api. */
   readonly load: LoadGenerator | null;
+  /** Worker processes; 1 unless given. */
+  readonly workers?: number;
   /** More settings for every role. */
   readonly more?: Readonly<Record<string, string>>;
 }
@@ -68,6 +70,12 @@ export class Installation implements Site {
 
   get url(): string {
     return this.frontDoor.url;
+  }
+
+  /** Of the database, and of Redis. */
+  get addresses(): { database: string; redis: string } {
+    const { DATABASE_URL: database = '', REDIS_URL: redis = '' } = this.environment;
+    return { database, redis };
   }
 
   get client(): Client {
@@ -116,14 +124,13 @@ export class Installation implements Site {
   }
 
   async stopWorking(): Promise<void> {
-    await this.stop(this.isEmbedded ? 'all' : 'worker');
+    await Promise.all((this.isEmbedded ? ['all'] : this.workers).map((role) => this.stop(role)));
     if (this.isEmbedded) await this.run('all', { WORKER_QUEUES: NO_WORK });
   }
 
   async startWorking(): Promise<void> {
     if (this.isEmbedded) await this.stop('all');
-    const ready = this.run(this.isEmbedded ? 'all' : 'worker');
-    ready.catch(() => undefined);
+    for (const role of this.isEmbedded ? ['all'] : this.workers) this.run(role).catch(() => undefined);
   }
 
   async close(): Promise<void> {
@@ -131,6 +138,11 @@ export class Installation implements Site {
     await Promise.all([...this.apps.keys()].map((role) => this.stop(role)));
     this.arrivals.close();
     removeDirectory(this.folder);
+  }
+
+  private get workers(): string[] {
+    const { workers = 1 } = this.options;
+    return Array.from({ length: workers }, (_, index) => (index === 0 ? 'worker' : `worker-${index + 1}`));
   }
 
   private get pids(): Map<string, number> {
@@ -149,7 +161,7 @@ export class Installation implements Site {
     this.servers.set('redis', (await redisServer(redis!)).pid);
     await this.migrate();
     const front = this.options.load === null ? this.embed('api') : this.run('api');
-    await Promise.all([front, this.run('worker'), this.run('scheduler')]);
+    await Promise.all([front, ...[...this.workers, 'scheduler'].map((role) => this.run(role))]);
   }
 
   private async embed(role: string): Promise<void> {
@@ -185,7 +197,7 @@ export class Installation implements Site {
     return {
       ...this.environment,
       NODE_ENV: 'production',
-      ROLE: role,
+      ROLE: role.replace(/-\d+$/, ''),
       HOST: '127.0.0.1',
       AUTH_JWT_SECRET: TEST_SECRET,
       LOG_FORMAT: 'json',

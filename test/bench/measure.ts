@@ -57,6 +57,8 @@ export class Bench {
     /** Makes the single ones of a slow contender still fewer: 0 … 1. */
     private readonly pace: number,
     private readonly observe: Observer,
+    /** Of the text in a payload, where it is not the ordinary one. */
+    private readonly bytes?: number,
   ) {}
 
   /** Lets the compiler of each process see the code that is about to be measured. */
@@ -164,7 +166,7 @@ export class Bench {
   private async submit(kind: Kind): Promise<LoadReport> {
     const firstNumber = this.nextNumber;
     this.nextNumber += kind.tasks;
-    return this.site.submit({ firstNumber, ...kind });
+    return this.site.submit({ firstNumber, ...kind, ...(this.bytes !== undefined && { bytes: this.bytes }) });
   }
 
   /** Resolves when all is recorded; fails where a task never ran. */

@@ -16,7 +16,10 @@ export interface Counts {
   readonly commands: number | null;
 }
 
-export type Load = Omit<LoadJob, 'url' | 'token'>;
+export type Load = Omit<LoadJob, 'url' | 'token'> & {
+  /** Of the text in a payload, where it is not the ordinary one; only from a program. */
+  readonly bytes?: number;
+};
 
 export interface Depth {
   readonly unfinished: number;
