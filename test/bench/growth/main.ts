@@ -29,13 +29,22 @@ interface Curve {
   readonly x: string;
   readonly steps: (ground: Ground, upTo: readonly number[]) => Promise<Step[]>;
   readonly sizes: readonly number[];
+  /** Which `--max` bounds. */
+  readonly isOfRows: boolean;
 }
 
 const CURVES: readonly Curve[] = [
-  { file: 'finished', title: 'Finished tasks in the tables', x: 'finished tasks', steps: finishedRows, sizes: ROWS },
-  { file: 'queued', title: 'Tasks waiting, while some are claimed and settled', x: 'queued tasks', steps: queuedRows, sizes: QUEUED },
-  { file: 'payload', title: 'Size of a payload', x: 'bytes', steps: payloads, sizes: BYTES },
-  { file: 'workers', title: 'Worker processes that drain a backlog', x: 'processes', steps: workers, sizes: WORKERS },
+  { file: 'finished', title: 'Finished tasks in the tables', x: 'finished tasks', steps: finishedRows, sizes: ROWS, isOfRows: true },
+  {
+    file: 'queued',
+    title: 'Tasks waiting, while some are claimed and settled',
+    x: 'queued tasks',
+    steps: queuedRows,
+    sizes: QUEUED,
+    isOfRows: true,
+  },
+  { file: 'payload', title: 'Size of a payload', x: 'bytes', steps: payloads, sizes: BYTES, isOfRows: false },
+  { file: 'workers', title: 'Worker processes that drain a backlog', x: 'processes', steps: workers, sizes: WORKERS, isOfRows: false },
 ];
 
 function say(text: string): void {
@@ -69,7 +78,7 @@ async function grow(ground: Ground, only: readonly string[] | null, maximum: num
   for (const curve of CURVES.filter(({ file }) => isWanted(file))) {
     const steps = await curve.steps(
       ground,
-      curve.sizes.filter((size) => size <= maximum),
+      curve.sizes.filter((size) => !curve.isOfRows || size <= maximum),
     );
     writeFileSync(new URL(`${curve.file}.svg`, PLOTS), chart(plotOf(curve, steps)));
     parts.push(`### ${curve.title}`, tableOf(curve, steps), `![${curve.title}](plots/${curve.file}.svg)`);
