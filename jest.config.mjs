@@ -40,7 +40,12 @@ export default {
     {
       ...base,
       displayName: 'unit',
-      testMatch: ['<rootDir>/apps/**/*.spec.ts', '<rootDir>/libs/**/*.spec.ts', '<rootDir>/test/chaos/**/*.spec.ts'],
+      testMatch: [
+        '<rootDir>/apps/**/*.spec.ts',
+        '<rootDir>/libs/**/*.spec.ts',
+        '<rootDir>/test/bench/**/*.spec.ts',
+        '<rootDir>/test/chaos/**/*.spec.ts',
+      ],
     },
     { ...base, displayName: 'tidy', testMatch: ['<rootDir>/test/tidy/**/*.spec.ts'] },
     { ...base, ...withServers, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.spec.ts'] },

@@ -1,13 +1,7 @@
-/** What the measured handler has written down: which task was started when. See `handlers/bench-echo.mjs` for the format. */
+/** What the measured handler has written down: which task was started when. See `record-arrival.mjs` for the format. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 const BYTES_PER_ARRIVAL = 16;
-
-/** The machine's monotonic clock in ms: the same in every process, unlike `performance.now()`. */
-export function clockMs(): number {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1e3 + nanoseconds / 1e6;
-}
 
 export class Arrivals {
   private readonly file: number;

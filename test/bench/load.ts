@@ -2,9 +2,8 @@
  * The load generator, a process of its own, so that neither its work nor its garbage is counted as the program's. It takes one job
  * at a time over IPC. Any answer other than "accepted" ends the job with that answer: a refused task is not a fast task.
  */
-import { setTimeout as pause } from 'node:timers/promises';
-import { clockMs } from './arrivals.js';
 import { Connection } from './connection.js';
+import { runLanes } from './lanes.mjs';
 import { QUEUE, type LoadAnswer, type LoadJob, type LoadReport } from './load-job.js';
 
 /** Makes a task of about 230 bytes on the wire. */
@@ -34,39 +33,15 @@ async function send(connection: Connection, job: LoadJob, request: number): Prom
 async function work(job: LoadJob): Promise<LoadReport> {
   const requests = Math.ceil(job.tasks / job.tasksPerRequest);
   const url = new URL(job.url);
-  const connections = await Promise.all(Array.from({ length: Math.min(job.connections, requests) }, () => Connection.open(url, job.token)));
-  const dueAt = new Float64Array(requests);
-  const answeredMs = new Float64Array(requests);
-  const startedAt = clockMs();
-  let next = 0;
-  const run = async (connection: Connection): Promise<void> => {
-    while (next < requests) {
-      const request = next;
-      next += 1;
-      dueAt[request] = await turnOf(job, startedAt, request);
-      await send(connection, job, request);
-      answeredMs[request] = clockMs() - dueAt[request];
-    }
-  };
+  const lanes = Math.min(job.connections, requests);
+  const connections = await Promise.all(Array.from({ length: lanes }, () => Connection.open(url, job.token)));
   try {
-    await Promise.all(connections.map(run));
+    return await runLanes({ requests, lanes, requestsPerSecond: job.requestsPerSecond }, (request, lane) =>
+      send(connections[lane]!, job, request),
+    );
   } finally {
     for (const connection of connections) connection.close();
   }
-  return { startedAt, dueAt, answeredMs };
-}
-
-/**
- * When the request counts as begun. At a pace that is when it was due, if no connection was free by then: a server that stalls must
- * not hide the requests it delays. A late timer of this process is no fault of the server's and is left out.
- */
-async function turnOf({ requestsPerSecond }: LoadJob, startedAt: number, request: number): Promise<number> {
-  if (requestsPerSecond === null) return clockMs();
-  const due = startedAt + (request * 1_000) / requestsPerSecond;
-  const early = due - clockMs();
-  if (early <= 0) return due;
-  await pause(early);
-  return clockMs();
 }
 
 process.on('message', (job: LoadJob) => {

@@ -1,82 +1,125 @@
 /**
- * `npm run bench`: how many tasks per second this machine does, and what a task costs, from the first POST to the recorded outcome.
- * The installations take turns, round by round, so that a noisy minute of the machine falls on all of them. It judges nothing: what
- * is too slow is decided by who reads it.
+ * `npm run bench`: how many tasks per second the product does on this machine, what a task costs, and the same of its peers, side by
+ * side. The contenders take turns, round by round, each round in another order, so that a noisy minute of the machine falls on all of
+ * them. The bars are printed with what was measured; whether a miss matters is decided by who reads it.
  */
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { backends, type Backend } from '../support/backends.js';
+import { backends } from '../support/backends.js';
 import { provideServers } from '../support/servers/provide.js';
-import { Installation } from './installation.js';
-import { LoadGenerator } from './load-generator.js';
-import { Bench, MODES, type Measurement, type Mode, type Observer } from './measure.js';
+import type { Round } from './bars.js';
+import { contenders, type Contender, type Visit } from './contenders.js';
+import { provideGrounds } from './grounds.js';
+import { Bench, type Measurement, type Observer } from './measure.js';
 import { readOptions, type Options } from './options.js';
-import { hotSpots, startProfiles } from './profile.js';
-import { figures, withFigures, type Series } from './report.js';
+import { hotSpots } from './profile.js';
+import { figures, withFigures } from './report.js';
+import type { Site } from './site.js';
+import { findings, runSmoke } from './smoke.js';
 import { loadAverage, surroundings } from './surroundings.js';
 
 const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url);
-
-const NAMES: Readonly<Record<Backend['name'], string>> = {
-  sqlite: 'embedded (SQLite, `ROLE=all`)',
-  mariadb: 'MariaDB + Redis, one process per role',
-  mysql: 'MySQL + Redis, one process per role',
-};
 
 function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-async function round(backend: Backend, options: Options, profiles: string | null, load: LoadGenerator): Promise<Record<Mode, Measurement>> {
-  const installation = await Installation.start(backend, { concurrency: options.concurrency, profiles });
-  const observe: Observer = (mode) => {
-    const stop = profiles === null ? () => Promise.resolve([]) : startProfiles(installation, `${backend.name}-${mode}`);
+function observerOf(site: Site, label: string, isProfiling: boolean): Observer {
+  return (mode) => {
+    if (!isProfiling) return () => Promise.resolve();
+    const stop = site.profile(`${label}${mode}`);
     return async () => {
-      for (const { role, file } of await stop()) say(`\n${mode}, ${role}: ${file}\n${hotSpots(file)}`);
+      for (const { role, file } of await stop()) say(`\n${label}${mode}, ${role}: ${file}\n${hotSpots(file)}`);
     };
   };
-  try {
-    const bench = new Bench(installation, load, options.tasks, observe);
-    await bench.warmUp();
-    const measured: Partial<Record<Mode, Measurement>> = {};
-    for (const mode of MODES) {
-      measured[mode] = await bench.measure(mode);
-      say(`${backend.name}, ${mode}: ${Math.round(measured[mode].perSecond)} tasks/s`);
+}
+
+/** One after the other; who fails in one is named, and goes on with the next. */
+async function turn(contender: Contender, options: Options, failures: string[]): Promise<Record<string, Measurement>> {
+  const measured: Record<string, Measurement> = {};
+  for (const visit of contender.visits) {
+    try {
+      await stay(contender, visit, options, measured);
+    } catch (error) {
+      const [reason = ''] = (error as Error).message.split('\n', 1);
+      say(`${contender.name} has failed: ${(error as Error).message}`);
+      failures.push(`${contender.name}: ${reason}`);
     }
-    await installation.close();
-    return measured as Record<Mode, Measurement>;
+  }
+  return measured;
+}
+
+async function stay({ name, pace }: Contender, visit: Visit, options: Options, measured: Record<string, Measurement>): Promise<void> {
+  const { way, modes } = visit;
+  const site = await visit.open();
+  try {
+    const bench = new Bench(site, options.tasks, pace, observerOf(site, `${name}-${way}`, options.profile));
+    await bench.warmUp(modes);
+    for (const mode of modes) {
+      const measurement = await bench.measure(mode);
+      measured[`${way}${mode}`] = measurement;
+      say(`${name}, ${way}${mode}: ${Math.round(measurement.perSecond)} tasks/s`);
+    }
   } catch (error) {
     // What ends the measurement is the news; that the rest then does not stop in order is not.
-    await installation.close().catch(() => undefined);
+    await site.close().catch(() => undefined);
     throw error;
   }
+  await site.close();
 }
 
 async function run(options: Options): Promise<void> {
   const loadBefore = loadAverage();
-  const servers = await provideServers();
-  const load = new LoadGenerator();
   const profiles = options.profile ? mkdtempSync(join(tmpdir(), 'taskrunnerx-profiles-')) : null;
+  const grounds = await provideGrounds(options, profiles, say);
   try {
-    const series = backends().map((backend) => ({ backend, rounds: [] as Record<Mode, Measurement>[] }));
-    for (let count = 1; count <= options.rounds; count += 1) {
-      say(`round ${count} of ${options.rounds}`);
-      for (const { backend, rounds } of series) rounds.push(await round(backend, options, profiles, load));
+    const { present, missing } = contenders(grounds);
+    const isWanted = ({ name }: { name: string }): boolean => options.only?.includes(name) ?? true;
+    const taking = present.filter(isWanted);
+    const absent = missing.filter(isWanted);
+    for (const { name, reason } of absent) say(`${name} is not measured: ${reason}`);
+    if (taking.length === 0) throw new Error(`--only knows: ${[...present, ...missing].map(({ name }) => name).join(', ')}.`);
+    const rounds: Round[] = [];
+    const failures: string[] = [];
+    for (let count = 0; count < options.rounds; count += 1) {
+      say(`round ${count + 1} of ${options.rounds}`);
+      const round: Record<string, Record<string, Measurement>> = {};
+      for (const contender of rotated(taking, count)) round[contender.name] = await turn(contender, options, failures);
+      rounds.push(round);
     }
-    const named = series.map(({ backend, rounds }): Series => ({ name: NAMES[backend.name], rounds }));
-    const text = `${await surroundings(options, loadBefore)}\n\n${figures(named)}`;
+    const text = [await surroundings(options, loadBefore), figures({ contenders: taking, missing: absent, rounds, failures })].join('\n\n');
     process.stdout.write(`\n${text}\n`);
+    // There are figures, but not those that were asked for.
+    if (failures.length > 0) process.exitCode = 1;
     if (profiles !== null) say(`\nThe profiles are in ${profiles}. The figures above were slowed by taking them.`);
     else if (!options.print) writeFileSync(DOCUMENT, withFigures(readFileSync(DOCUMENT, 'utf8'), text));
   } finally {
-    load.close();
+    await grounds.release();
+  }
+}
+
+async function smoke(): Promise<void> {
+  const servers = await provideServers();
+  try {
+    const backend = backends().find(({ name }) => name !== 'sqlite');
+    if (backend === undefined) throw new Error('It needs a database server and Redis.');
+    const all = await runSmoke(backend, say);
+    process.stdout.write(`${findings(all)}\n`);
+    if (all.some(({ isWithin }) => !isWithin)) throw new Error('A task costs far more than what was recorded (test/bench/smoke.ts).');
+  } finally {
     await servers.release();
   }
 }
 
+function rotated<T>(all: readonly T[], by: number): T[] {
+  const start = by % all.length;
+  return [...all.slice(start), ...all.slice(0, start)];
+}
+
 try {
-  await run(readOptions(process.argv.slice(2)));
+  const options = readOptions(process.argv.slice(2));
+  await (options.smoke ? smoke() : run(options));
 } catch (error) {
   say(`The bench has failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   process.exitCode = 1;

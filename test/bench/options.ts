@@ -1,17 +1,23 @@
-/** The command line: `npm run bench -- --tasks 20000 --rounds 3`. */
+/** The command line: `npm run bench -- --tasks 20000 --rounds 3 --only product,bullmq`. */
 import { parseArgs } from 'node:util';
 
 export interface Options {
-  /** Of a batch or drain measurement, in each round. */
+  /** Of a bulk or drain measurement, in each round. */
   readonly tasks: number;
   readonly rounds: number;
   /** WORKER_CONCURRENCY of the measured worker. */
   readonly concurrency: number;
-  /** Take profiles instead of figures. */
+  /** Names of contenders; null is all of them. */
+  readonly only: readonly string[] | null;
+  /** Take profiles of the product instead of figures. */
   readonly profile: boolean;
   /** Only print; leave docs/benchmarks.md as it is. */
   readonly print: boolean;
+  /** Count instead of measuring, and fail where a task costs far more than it did. */
+  readonly smoke: boolean;
 }
+
+const PROFILED = ['product', 'embedded'];
 
 /** Throws an Error that says what to write, where the arguments cannot be used. */
 export function readOptions(args: string[]): Options {
@@ -20,22 +26,28 @@ export function readOptions(args: string[]): Options {
     options: {
       tasks: { type: 'string', default: '20000' },
       rounds: { type: 'string' },
-      concurrency: { type: 'string', default: '50' },
+      concurrency: { type: 'string', default: '200' },
+      only: { type: 'string' },
       profile: { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
+      smoke: { type: 'boolean', default: false },
     },
   });
-  const { profile, print } = values;
+  const { profile, print, smoke } = values;
+  const only = values.only?.split(',').map((name) => name.trim());
   return {
     tasks: whole('--tasks', values.tasks, 1_000, 1_000_000),
     rounds: whole('--rounds', values.rounds ?? (profile ? '1' : '3'), 1, 100),
     concurrency: whole('--concurrency', values.concurrency, 1, 1_000),
+    only: only ?? (profile ? PROFILED : null),
     profile,
     print,
+    smoke,
   };
 }
 
-function whole(name: string, text: string, min: number, max: number): number {
+/** @throws Error that names the option and its bounds. */
+export function whole(name: string, text: string, min: number, max: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < min || value > max) throw new Error(`${name} must be a whole number from ${min} to ${max}.`);
   return value;

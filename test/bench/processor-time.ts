@@ -10,15 +10,31 @@ let ticks: number | undefined;
 
 /** Resolution: 10 ms on Linux. */
 export function processorSeconds(pid: number): number | null {
-  if (!isLinux) return secondsOf(ps(pid, 'time'));
+  return isLinux ? statOf(pid).own : secondsOf(ps(pid, 'time'));
+}
+
+/** The same of a process with all its children, ended ones included: a server with a process per connection. Null elsewhere than on Linux. */
+export function processorSecondsOfFamily(pid: number): number | null {
+  const { own, ended } = statOf(pid);
+  if (own === null || ended === null) return null;
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+  return children.reduce((sum, child) => sum + (statOf(Number(child)).own ?? 0), own + ended);
+}
+
+function statOf(pid: number): { own: number | null; ended: number | null } {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The second field is the program's name in brackets, which may hold anything; user and system time are the 14th and 15th.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    // The second field is the program's name in brackets, which may hold anything; user and system time are the 14th and 15th, those
+    // of ended children follow.
+    const fields = text
+      .slice(text.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
     ticks ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
-    return (Number(fields[11]) + Number(fields[12])) / ticks;
+    const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = fields.slice(11, 15);
+    return { own: (user + system) / ticks, ended: (endedUser + endedSystem) / ticks };
   } catch {
-    return null;
+    return { own: null, ended: null };
   }
 }
 

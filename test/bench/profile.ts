@@ -1,7 +1,8 @@
 /** Profiles of one measurement: taken in the running processes, and read for the functions that cost most by themselves. */
 import { readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Installation } from './installation.js';
+import type { App } from '../support/process.js';
+import type { Profile } from './site.js';
 
 const SHOWN = 12;
 
@@ -17,13 +18,8 @@ interface CpuProfile {
   timeDeltas: number[];
 }
 
-export interface Profile {
-  readonly role: string;
-  readonly file: string;
-}
-
-/** Begins a profile in every process of ours; the returned function ends them and names the files after `label`. */
-export function startProfiles({ processes }: Installation, label: string): () => Promise<Profile[]> {
+/** Begins a profile in every one of these processes; the returned function ends them and names the files after `label`. */
+export function startProfiles(processes: ReadonlyMap<string, App>, label: string): () => Promise<Profile[]> {
   const profiled = [...processes].map(([role, app]) => {
     const earlier = app.logs().filter((line) => line.msg === 'profile written').length;
     app.kill('SIGUSR2');

@@ -2,12 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, platform, release, totalmem } from 'node:os';
 import { endpoints } from '../support/servers/endpoints.js';
-import type { Options } from './options.js';
 import { databaseServer, redisServer } from './servers.js';
 
 const GIB = 1024 ** 3;
 
-export async function surroundings(options: Options, loadBefore: number): Promise<string> {
+export async function surroundings(options: { rounds: number; concurrency: number }, loadBefore: number): Promise<string> {
   const { database, redis } = endpoints();
   const servers = [database && (await databaseServer(database.url)), redis === null ? null : await redisServer(redis)];
   const versions = [`Node ${process.versions.node}`, ...servers.flatMap((server) => server?.version ?? [])];

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { lockedPackages, type LockedPackages } from './rules/licences.js';
-import { REVIEWED, undeclaredPackages, unusedPackages, type Manifest } from './rules/packages.js';
+import { PEERS_FOLDER, REVIEWED, undeclaredPackages, unusedPackages, type Manifest } from './rules/packages.js';
 import { secrets } from './rules/secrets.js';
 import { readTree, ROOT, treeOf, type Finding } from './source-tree.js';
 
@@ -25,6 +25,15 @@ describe('the packages', () => {
   it('have licences that may be shipped, come from the registry and are pinned by their content', () => {
     expect(Object.keys(packages).length).toBeGreaterThan(100);
     expect(asLines(lockedPackages(packages))).toEqual([]);
+  });
+
+  it('of the peers that the bench measures have the same licences, come from the registry and are pinned too', () => {
+    const text = readFileSync(join(ROOT, PEERS_FOLDER, 'package-lock.json'), 'utf8');
+    const peers = (JSON.parse(text) as { packages: LockedPackages }).packages;
+    expect(Object.keys(peers).length).toBeGreaterThan(100);
+    // They are tools of the bench and never shipped.
+    const asTools = Object.fromEntries(Object.entries(peers).map(([place, locked]) => [place, { ...locked, dev: true }]));
+    expect(asLines(lockedPackages(asTools))).toEqual([]);
   });
 });
 
@@ -50,6 +59,17 @@ describe('the rules find', () => {
     expect(asLines(undeclaredPackages(used, { dependencies: { used: '1' }, devDependencies: { '@scope/used': '1' } }))).toEqual([
       expect.stringContaining('imports @scope/used'),
     ]);
+  });
+
+  it('a package of a peer that the peers have not declared, and none that only they use', () => {
+    const peers = treeOf({
+      [`${PEERS_FOLDER}package.json`]: '{"dependencies":{"theirs":"1"}}',
+      [`${PEERS_FOLDER}a.mjs`]: `import 'theirs';\nimport 'idle';`,
+    });
+    expect(asLines(undeclaredPackages(peers, { dependencies: {}, devDependencies: {} }))).toEqual([
+      expect.stringContaining('imports idle'),
+    ]);
+    expect(unusedPackages(peers, { dependencies: { idle: '1' }, devDependencies: {} }, '2029-12-31', [])).toHaveLength(1);
   });
 
   it.each([

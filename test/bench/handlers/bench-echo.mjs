@@ -1,25 +1,10 @@
-/**
- * The handler that is measured: it returns its payload, as `echo` does, and writes down when it was started, as pairs of
- * numbers (the task's number, the machine's monotonic clock in ms). They are collected in memory and appended to a file every few
- * milliseconds, so that counting costs next to nothing and asks neither the database nor the API.
- */
-import { openSync, writeSync } from 'node:fs';
-
-const FLUSH_MS = 5;
-const file = openSync(process.env.BENCH_ARRIVALS, 'a');
-let pairs = [];
-
-function flush() {
-  writeSync(file, new Uint8Array(Float64Array.from(pairs).buffer));
-  pairs = [];
-}
+/** The handler that is measured: it returns its payload, as `echo` does, and writes down when it was started. */
+import { recordArrival } from '../record-arrival.mjs';
 
 export default {
   name: 'bench.echo',
   run(payload) {
-    const [seconds, nanoseconds] = process.hrtime();
-    if (pairs.length === 0) setTimeout(flush, FLUSH_MS);
-    pairs.push(payload.number, seconds * 1e3 + nanoseconds / 1e6);
+    recordArrival(payload.number);
     return payload;
   },
 };

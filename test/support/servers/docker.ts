@@ -25,7 +25,7 @@ export function canUseDocker(): boolean {
   return outputOf('docker', 'info', '--format', '{{.ServerVersion}}') !== null;
 }
 
-export async function startDatabaseContainer(): Promise<PrivateServer> {
+export async function startDatabaseContainer(options: readonly string[] = []): Promise<PrivateServer> {
   const password = randomBytes(16).toString('hex');
   const port = await freePort();
   const url = `mysql://root:${password}@127.0.0.1:${port}`;
@@ -36,7 +36,7 @@ export async function startDatabaseContainer(): Promise<PrivateServer> {
     connection.destroy();
     return true;
   };
-  return Container.start([...published, DATABASE_IMAGE, ...settings], { port, url, answers });
+  return Container.start([...published, DATABASE_IMAGE, ...settings, ...options], { port, url, answers });
 }
 
 export async function startRedisContainer(): Promise<PrivateServer> {

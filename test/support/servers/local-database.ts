@@ -33,9 +33,13 @@ export function canStartLocalMariaDb(): boolean {
 
 /**
  * Throws with the last lines of the server's log where it does not come up within a minute. With `disk`, its data lies there;
- * `options` are added to those of its command line.
+ * `options` are added to those of its command line, `environment` is `NAME=value`.
  */
-export async function startLocalDatabase(disk?: SmallDisk, options: readonly string[] = []): Promise<ServerProcess> {
+export async function startLocalDatabase(
+  disk?: SmallDisk,
+  options: readonly string[] = [],
+  environment: readonly string[] = [],
+): Promise<ServerProcess> {
   const found = findInstallation();
   const installation = found === null ? null : { ...found, options: [...found.options, ...options] };
   if (installation === null) throw new Error('neither mariadbd nor mysqld is installed on this machine');
@@ -43,7 +47,8 @@ export async function startLocalDatabase(disk?: SmallDisk, options: readonly str
   try {
     const data = join(directory, 'data');
     installation.initialise(data);
-    if (disk === undefined) return await start(installation, directory, data);
+    const launcher = environment.length === 0 ? [] : ['env', ...environment];
+    if (disk === undefined) return await start(installation, directory, data, launcher);
     const [program = '', ...words] = disk.launcher;
     const onDisk = join(disk.path, 'data');
     execFileSync(program, [...words, 'cp', '-a', data, onDisk]);

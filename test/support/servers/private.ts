@@ -24,9 +24,16 @@ export function canStartRedis(): boolean {
   return canStartLocalRedis() || canUseDocker();
 }
 
-/** A database server (MariaDB, or MySQL where only that is installed). Its `url` names no database: see `newDatabase`. */
-export function startMariaDb(): Promise<PrivateServer> {
-  return firstThatStarts(canStartLocalDatabase(), () => startLocalDatabase(), startDatabaseContainer);
+/**
+ * A database server (MariaDB, or MySQL where only that is installed). Its `url` names no database: see `newDatabase`. `options` are added
+ * to those of its command line.
+ */
+export function startMariaDb(options: readonly string[] = []): Promise<PrivateServer> {
+  return firstThatStarts(
+    canStartLocalDatabase(),
+    () => startLocalDatabase(undefined, options),
+    () => startDatabaseContainer(options),
+  );
 }
 
 /** Whether a MariaDB can be put on a disk that a test fills. */

@@ -23,9 +23,10 @@ interface Provided {
   remove(run: string): Promise<void>;
 }
 
-export async function provideServers(): Promise<ProvidedServers> {
+/** `databaseOptions` are for a database server that is started here; one that is given stays as it is. */
+export async function provideServers(databaseOptions: readonly string[] = []): Promise<ProvidedServers> {
   const run = randomBytes(4).toString('hex');
-  const pair = process.env['TEST_BACKENDS'] === 'sqlite' ? null : await findPair();
+  const pair = process.env['TEST_BACKENDS'] === 'sqlite' ? null : await findPair(databaseOptions);
   const directory = temporaryDirectory('sqlite');
   publishEndpoints({
     run,
@@ -41,7 +42,7 @@ export async function provideServers(): Promise<ProvidedServers> {
   };
 }
 
-async function findPair(): Promise<{ database: Provided; redis: Provided } | null> {
+async function findPair(databaseOptions: readonly string[]): Promise<{ database: Provided; redis: Provided } | null> {
   const databaseUrl = given('TEST_DATABASE_URL');
   const redisUrl = given('TEST_REDIS_URL');
   const isPossible = (): boolean => (databaseUrl !== null || canStartMariaDb()) && (redisUrl !== null || canStartRedis());
@@ -53,7 +54,7 @@ async function findPair(): Promise<{ database: Provided; redis: Provided } | nul
     return null;
   }
   const [database, redis] = await Promise.all([
-    databaseUrl === null ? startMariaDb() : givenDatabase(databaseUrl),
+    databaseUrl === null ? startMariaDb(databaseOptions) : givenDatabase(databaseUrl),
     redisUrl === null ? startRedis() : givenRedis(redisUrl),
   ]);
   return { database, redis };

@@ -61,6 +61,11 @@ export class ServerProcess implements PrivateServer {
     }
   }
 
+  /** Null where it has not been started. */
+  get pid(): number | null {
+    return this.child?.pid ?? null;
+  }
+
   /** Whether it has not ended, by our hand or by itself. */
   get isRunning(): boolean {
     return this.child !== undefined && !hasExited(this.child);

@@ -19,13 +19,16 @@ export interface Reviewed {
 
 const TOOLS = ['package.json', 'jest.config.mjs', 'eslint.config.mjs', 'nest-cli.json', 'apps/server/build.mjs', 'test/support/run.mjs'];
 
+/** Has packages of its own, which the bench measures this project against; what lies there imports those. */
+export const PEERS_FOLDER = 'test/bench/peers/';
+
 /** Used without being imported by name. */
 export const REVIEWED: readonly Reviewed[] = [
   { name: 'class-transformer', reason: 'a peer that @nestjs/swagger and @nestjs/common load by its name', until: '2027-12-31' },
 ];
 
 export function unusedPackages(tree: SourceTree, manifest: Manifest, today: string, reviewed: readonly Reviewed[] = REVIEWED): Finding[] {
-  const imported = new Set([...tree.values()].flatMap(packagesOf));
+  const imported = new Set([...tree.values()].filter(({ path }) => !path.startsWith(PEERS_FOLDER)).flatMap(packagesOf));
   const tools = TOOLS.map((path) => tree.get(path)?.text ?? '').join('\n');
   const isUsed = (name: string): boolean => imported.has(name) || isNamed(tools, name) || isTypesOf(name, imported);
   return Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).flatMap((name) => {
@@ -38,7 +41,9 @@ export function unusedPackages(tree: SourceTree, manifest: Manifest, today: stri
 }
 
 export function undeclaredPackages(tree: SourceTree, { dependencies, devDependencies }: Manifest): Finding[] {
+  const peers = (JSON.parse(tree.get(`${PEERS_FOLDER}package.json`)?.text ?? '{}') as Partial<Manifest>).dependencies ?? {};
   return [...tree.values()].flatMap((file) => {
+    if (file.path.startsWith(PEERS_FOLDER)) return undeclaredPeers(file, peers);
     const isProgram = /^(apps|libs)\//.test(file.path) && !/\.spec\.ts$|\.mjs$/.test(file.path);
     const isDeclared = (name: string): boolean =>
       name in dependencies ||
@@ -52,6 +57,12 @@ export function undeclaredPackages(tree: SourceTree, { dependencies, devDependen
         advice: `imports ${name}, which package.json does not have among its ${isProgram ? 'dependencies' : 'packages'}`,
       }));
   });
+}
+
+function undeclaredPeers(file: SourceFile, peers: Manifest['dependencies']): Finding[] {
+  return packagesOf(file)
+    .filter((name) => !(name in peers))
+    .map((name) => ({ path: file.path, advice: `imports ${name}, which ${PEERS_FOLDER}package.json does not have` }));
 }
 
 function packagesOf({ imports }: SourceFile): string[] {
