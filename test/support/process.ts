@@ -30,6 +30,9 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** As `npm start` and the image start it. */
+const FLAGS = ['--enable-source-maps', '--max-semi-space-size=32'];
+
 export class App {
   /** Resolves when the process is gone and its last line was read. */
   readonly exited: Promise<Exit>;
@@ -42,7 +45,7 @@ export class App {
   constructor(private readonly options: AppOptions) {
     const program = options.program ?? PROGRAM;
     if (!existsSync(program)) throw new Error('There is no build to test. Run `npm run build` first.');
-    const words = [...(options.launcher ?? []), process.execPath, '--enable-source-maps', program, ...(options.arguments ?? [])];
+    const words = [...(options.launcher ?? []), process.execPath, ...FLAGS, program, ...(options.arguments ?? [])];
     const child = spawn(words[0] ?? '', words.slice(1), {
       env: { PATH: process.env['PATH'], PORT: '0', ...options.env },
       cwd: options.cwd,

@@ -18,7 +18,7 @@ import { ends, move, recordAttempts, recorded, setTimers, succeed, type SameClai
 
 const GROUPS_IN_FLIGHT = 2;
 const BLOCKED_IN_FLIGHT = 4;
-const GROUP_ROWS_MAX = 200;
+const GROUP_ROWS_MAX = 500;
 const GROUP_BYTES_MAX = 4 * 1024 * 1024;
 const WAITING_MAX = 20_000;
 /** More than the slots of a worker fill with results of the usual size: an outcome that is refused means that the task runs again. */
