@@ -19,6 +19,7 @@ import { accessLog } from './request/access-log.js';
 import { allowOrigins } from './request/cross-origin.js';
 import { anonymousLimit } from './request/anonymous-limit.js';
 import { headerCount } from './request/header-count.js';
+import { inOrder } from './request/in-order.js';
 import { requestId } from './request/request-id.js';
 import { untrustedProxy } from './request/untrusted-proxy.js';
 
@@ -43,16 +44,20 @@ export function configureApi(app: NestExpressApplication): void {
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('trust proxy', config.trustProxy ?? false);
-  app.use(requestId);
-  // Before the access log: a line for every request that is sent away would be one more thing to do.
-  app.use(app.get(Overload, { strict: false }).gate);
-  app.use(accessLog(app.get(Logger, { strict: false }), app.get(Clock, { strict: false })));
-  if (config.trustProxy === null) app.use(untrustedProxy(app.get(Logger, { strict: false })));
-  app.use(helmet(securityHeaders(config)));
+  const logger = app.get(Logger, { strict: false });
+  app.use(
+    inOrder(
+      requestId,
+      // Before the access log: a line for every request that is sent away would be one more thing to do.
+      app.get(Overload, { strict: false }).gate,
+      accessLog(logger, app.get(Clock, { strict: false })),
+      ...(config.trustProxy === null ? [untrustedProxy(logger)] : []),
+      helmet(securityHeaders(config)),
+    ),
+  );
   allowOrigins(app, config.corsOrigins);
-  app.use(headerCount(config.httpMaxHeaders));
-  app.use(anonymousLimit(app.get(AttemptLimits, { strict: false })));
-  app.use('/api', neverStored, acceptsJson);
+  app.use(inOrder(headerCount(config.httpMaxHeaders), anonymousLimit(app.get(AttemptLimits, { strict: false }))));
+  app.use('/api', inOrder(neverStored, acceptsJson));
   if (config.showsDocuments) serveDocuments(app);
 }
 
