@@ -71,16 +71,17 @@ function tableOf({ x }: Curve, steps: readonly Step[]): string {
   return table(head, rows);
 }
 
-async function grow(ground: Ground, only: readonly string[] | null, maximum: number): Promise<string[]> {
+/** Plots go to `plots`, if anywhere. */
+async function grow(ground: Ground, only: readonly string[] | null, maximum: number, plots: URL | null): Promise<string[]> {
   const isWanted = (name: string): boolean => only?.includes(name) ?? true;
   const parts: string[] = [];
-  mkdirSync(PLOTS, { recursive: true });
+  if (plots !== null) mkdirSync(plots, { recursive: true });
   for (const curve of CURVES.filter(({ file }) => isWanted(file))) {
     const steps = await curve.steps(
       ground,
       curve.sizes.filter((size) => !curve.isOfRows || size <= maximum),
     );
-    writeFileSync(new URL(`${curve.file}.svg`, PLOTS), chart(plotOf(curve, steps)));
+    if (plots !== null) writeFileSync(new URL(`${curve.file}.svg`, plots), chart(plotOf(curve, steps)));
     parts.push(`### ${curve.title}`, tableOf(curve, steps), `![${curve.title}](plots/${curve.file}.svg)`);
   }
   if (isWanted('disk')) {
@@ -121,10 +122,11 @@ async function run(args: string[]): Promise<void> {
   try {
     const backend = backends().find(({ name }) => name !== 'sqlite');
     if (backend === undefined) throw new Error('It needs a database server and Redis.');
-    const parts = await grow({ backend, load, say }, only, maximum);
+    const isWritten = !values.print && only === null;
+    const parts = await grow({ backend, load, say }, only, maximum, isWritten ? PLOTS : null);
     const text = [await surroundings({ rounds: 1, concurrency: 200 }, loadBefore), ...parts].join('\n\n');
     process.stdout.write(`\n${text}\n`);
-    if (!values.print && only === null) writeFileSync(DOCUMENT, withFigures(readFileSync(DOCUMENT, 'utf8'), text, 'growth'));
+    if (isWritten) writeFileSync(DOCUMENT, withFigures(readFileSync(DOCUMENT, 'utf8'), text, 'growth'));
   } finally {
     load.close();
     await servers.release();
