@@ -39,6 +39,7 @@ export class IntakeBench {
   readonly slots = new Slots(this.config);
   readonly suspects = new Suspects();
   readonly book = new FixedLimits();
+  readonly registry = new HandlerRegistry();
   readonly executor: Executor;
   readonly intake: Intake;
   private readonly gate = new AbortController();
@@ -47,8 +48,8 @@ export class IntakeBench {
     private readonly store: Store,
     readonly lease: { id: Buffer; held: boolean },
   ) {
-    const { config, logger } = this;
-    const registry = this.registry();
+    const { config, logger, registry } = this;
+    this.registerHandlers();
     const desks = new Desks(config, store.progress, store.checkpoints, store.resources, store.reader);
     const isolates = new Isolates(config, registry, new Shutdown(), logger);
     const attempts = new Attempts(config, store.settler, desks, isolates, store.clock, logger);
@@ -67,6 +68,7 @@ export class IntakeBench {
       this.suspects,
       new Unclaimable(clock, logger),
       store.drain,
+      clock,
       logger,
     );
   }
@@ -111,23 +113,23 @@ export class IntakeBench {
     });
   }
 
-  private registry(): HandlerRegistry {
-    const registry = new HandlerRegistry();
+  /** One more handler, of the test's own. */
+  handle(name: string, run: (context: TaskContext) => unknown): void {
+    this.registry.register({ name, run: (_payload: unknown, context: TaskContext) => run(context) }, 'the test');
+  }
+
+  private registerHandlers(): void {
     const { signal } = this.gate;
     const opened = new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => {
         resolve();
       });
     });
-    const add = (name: string, run: (context: TaskContext) => Promise<void> | undefined): void => {
-      registry.register({ name, run: (_payload: unknown, context: TaskContext) => run(context) }, 'the test');
-    };
-    add('echo', ({ id }) => void this.runs.push(id));
-    add('gated', ({ id }) => {
+    this.handle('echo', ({ id }) => void this.runs.push(id));
+    this.handle('gated', ({ id }) => {
       this.runs.push(id);
       return opened;
     });
-    add('chatty', (context) => void context.progress(0.5));
-    return registry;
+    this.handle('chatty', (context) => void context.progress(0.5));
   }
 }

@@ -87,9 +87,12 @@ export class Abandonment {
 
   /** One look, which starts the hooks that there is room for. Whether another one at once is worth it. */
   async look(): Promise<boolean> {
-    this.more = false;
-    const names = this.names().filter((name) => this.hasRoom(name));
-    if (this.suspects.closed || names.length === 0) return false;
+    if (this.suspects.closed) return false;
+    const all = this.names();
+    const names = all.filter((name) => this.hasRoom(name));
+    // Those without room may have more; the end of one of theirs is the time to look.
+    this.more = names.length < all.length;
+    if (names.length === 0) return false;
     const { found, full } = await this.resources.look(names);
     let begun = 0;
     for (const resource of found) {

@@ -26,11 +26,15 @@ const ABORT = Symbol('abort');
 
 type Unsignalled = Omit<TaskContext, 'signal'> & { readonly [ABORT]: AbortController };
 
-/** One for all contexts. An own property, so that a copy of a context has the signal as well. */
+/** One for all contexts. An own property, so that a copy of a context has the signal as well; and it may be given another. */
 const SIGNAL: PropertyDescriptor & ThisType<Unsignalled> = {
   enumerable: true,
+  configurable: true,
   get() {
     return this[ABORT].signal;
+  },
+  set(value: unknown) {
+    Object.defineProperty(this, 'signal', { value, enumerable: true, configurable: true, writable: true });
   },
 };
 
@@ -46,8 +50,7 @@ export function makeContext(task: TaskFacts, options: ContextOptions): { context
     ref: found.ref,
     release: () => floating(desk.release(found.id)),
   });
-  const context: Unsignalled = {
-    [ABORT]: options.abort,
+  const context: Omit<TaskContext, 'signal'> = {
     id: task.id,
     name: task.name,
     queue: task.queue,
@@ -57,7 +60,8 @@ export function makeContext(task: TaskFacts, options: ContextOptions): { context
     // The same for every attempt of the task, so that a receiver that honours it applies an effect once.
     idempotencyToken: task.id,
     deadline: options.deadline,
-    logger: options.logger,
+    // A copy, so that who wraps it changes nobody else's.
+    logger: { ...options.logger },
     progress: (fraction, message = '') => reports.add(fraction, message),
     lastCheckpoint: inherited.lastCheckpoint === null ? null : (JSON.parse(inherited.lastCheckpoint) as unknown),
     checkpoint: (data) => floating(desk.checkpoint(data)),
@@ -68,9 +72,10 @@ export function makeContext(task: TaskFacts, options: ContextOptions): { context
     resources: inherited.resources.map(held),
     primaryError: inherited.primaryError,
   };
+  Object.defineProperty(context, ABORT, { value: options.abort });
   Object.defineProperty(context, 'signal', SIGNAL);
   return {
-    context: context as Unsignalled & TaskContext,
+    context: context as TaskContext,
     end: () => {
       reports.end();
     },

@@ -3,6 +3,7 @@
  * when the outcome is recorded, except where a handler ignores its abort: its work cannot be stopped inside this process, so its
  * slot stays closed until it ends by itself, and a worker with too many such slots asks to be replaced.
  */
+import { AsyncResource } from 'node:async_hooks';
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
 import { idText } from '@app/database';
@@ -112,15 +113,18 @@ export class Executor {
 
   /**
    * Resolves when the slot may be used again: when the outcome is recorded (or fenced), or, where the handler ignored its abort,
-   * when the handler has ended. Never rejects.
+   * when the handler has ended. Never rejects. `claimedAt`: when the answer to the claim was here, in ms of the monotonic clock.
    */
-  run(worker: Buffer, task: ClaimedTask, isLeased: () => boolean): Promise<void> {
+  run(worker: Buffer, task: ClaimedTask, isLeased: () => boolean, claimedAt = this.clock.monotonic()): Promise<void> {
     const handler = this.registry.standIn(task.name, task.fallbacks);
-    const held = holding(worker, task, isLeased, this.clock.monotonic());
+    const held = holding(worker, task, isLeased, claimedAt);
     this.running.add(held);
     const { id: taskId, attempt, tenant } = task;
     // A fallback stands in under a name of its own.
-    return runWithContext({ taskId, attempt, tenant, handler: handler?.name ?? task.name }, () => this.carryOut(held, handler));
+    const context = { taskId, attempt, tenant, handler: handler?.name ?? task.name };
+    // A resource of its own, because a handler may leave something in the asynchronous context that it begins in, and that is the claim's:
+    // without it the next task of the claim would find it, and whatever else the claim goes on to do.
+    return new AsyncResource('Attempt').runInAsyncScope(() => runWithContext(context, () => this.carryOut(held, handler)));
   }
 
   private async carryOut(held: Held, handler: HandlerDefinition | undefined): Promise<void> {

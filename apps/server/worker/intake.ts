@@ -11,7 +11,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { DatabaseError } from '@app/database';
-import { Drain, failpoint, pause, Turns } from '@app/lifecycle';
+import { Clock, Drain, failpoint, pause, Turns } from '@app/lifecycle';
 import { EVERY_TENANT, LimitedClaimer, Queues, Ringer, TaskClaimer } from '@app/tasks';
 import type { Backlog, ClaimedTask, LimitedClaim, Pause } from '@app/tasks';
 import { Logger } from '@app/telemetry';
@@ -52,6 +52,7 @@ export class Intake {
     @Inject(Suspects) private readonly suspects: Suspects,
     @Inject(Unclaimable) private readonly unclaimable: Unclaimable,
     @Inject(Drain) private readonly drain: Drain,
+    @Inject(Clock) private readonly clock: Pick<Clock, 'monotonic'>,
     @Inject(Logger) private readonly logger: Logger,
   ) {}
 
@@ -202,7 +203,11 @@ export class Intake {
   }
 
   /** A claim, without those that the database refuses. What it got before it failed for another reason is found by asking. */
-  private async around(claim: Claim, worker: Buffer, ids: readonly Buffer[]): Promise<ClaimedTask[]> {
+  private async around(claim: Claim, worker: Buffer, ids: readonly Buffer[], isPart = false): Promise<ClaimedTask[]> {
+    if (isPart && (!this.lease.held || this.drain.draining)) {
+      await this.setAside(ids);
+      return [];
+    }
     try {
       return await claim(worker, ids);
     } catch (err) {
@@ -215,8 +220,8 @@ export class Intake {
         return [];
       }
       const middle = Math.ceil(ids.length / 2);
-      const claimed = await this.around(claim, worker, ids.slice(0, middle));
-      return [...claimed, ...(await this.around(claim, worker, ids.slice(middle)))];
+      const claimed = await this.around(claim, worker, ids.slice(0, middle), true);
+      return [...claimed, ...(await this.around(claim, worker, ids.slice(middle), true))];
     }
   }
 
@@ -233,9 +238,11 @@ export class Intake {
     const mine = worker.equals(this.lease.id) ? claimed.filter((task) => !this.executor.holds(task)) : [];
     this.slots.release(reserved - mine.length);
     if (mine.length > 0) failpoint('claim.known');
+    // One time for all: a handler begins at once, and may take its time before it first waits.
+    const claimedAt = this.clock.monotonic();
     for (const task of mine) {
       void this.executor
-        .run(worker, task, () => this.lease.held)
+        .run(worker, task, () => this.lease.held, claimedAt)
         .then(() => {
           this.slots.release(1);
           if (this.limits.taskEnded(task.tenant)) this.onRoom();

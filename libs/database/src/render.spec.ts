@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { format } from 'mysql2';
+import { DatabaseError } from './failures.js';
 import { render } from './render.js';
 import { join, list, rows, sql, type SqlValue } from './sql.js';
 
@@ -35,12 +36,20 @@ describe('a rendered statement', () => {
     expect(render(statements)).toBe(format(text, [...values]));
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])('has no %s', (value) => {
-    expect(() => render([sql`SELECT ${value}`])).toThrow(RangeError);
+  it.each<[string, unknown]>([
+    ['a number that is none', Number.NaN],
+    ['a number without an end', Number.POSITIVE_INFINITY],
+    ['a list that would write itself', [`x'; DROP TABLE t; -- `]],
+    ['an object', { toString: () => `x'; DROP TABLE t; -- ` }],
+    ['a truth', true],
+    ['bytes of another kind', new Uint8Array([1, 39])],
+    ['nothing at all', undefined],
+  ])('has no place for %s', (_, value) => {
+    expect(() => render([{ text: 'SELECT ?', values: [value as SqlValue] }])).toThrow(DatabaseError);
   });
 
   it('is refused where marks and values do not match', () => {
-    expect(() => render([{ text: 'SELECT ?', values: [] }])).toThrow('more marks');
-    expect(() => render([{ text: 'SELECT 1', values: [1] }])).toThrow('more values');
+    expect(() => render([{ text: 'SELECT ?', values: [] }])).toThrow(DatabaseError);
+    expect(() => render([{ text: 'SELECT 1', values: [1] }])).toThrow(DatabaseError);
   });
 });

@@ -5,9 +5,10 @@
  * becomes is still the driver's doing, for the mode without ANSI quotes and with backslashes that every session here is set to.
  */
 import { escape } from 'mysql2';
+import { DatabaseError } from './failures.js';
 import type { Sql, SqlValue } from './sql.js';
 
-/** @throws RangeError where marks and values do not match, or a number is none that SQL can write. */
+/** @throws DatabaseError where marks and values do not match, or a value is none that SQL can write: one statement is bad, the database is not away. */
 export function render(statements: readonly Sql[]): string {
   let text = '';
   for (const statement of statements) text += text === '' ? renderOne(statement) : `;\n${renderOne(statement)}`;
@@ -19,18 +20,20 @@ function renderOne({ text, values }: Sql): string {
   let from = 0;
   for (const value of values) {
     const mark = text.indexOf('?', from);
-    if (mark < 0) throw new RangeError('A statement has more values than marks.');
+    if (mark < 0) throw refused('A statement has more values than marks.');
     rendered += text.slice(from, mark) + literal(value);
     from = mark + 1;
   }
-  if (text.includes('?', from)) throw new RangeError('A statement has more marks than values.');
+  if (text.includes('?', from)) throw refused('A statement has more marks than values.');
   return rendered + text.slice(from);
 }
 
 function literal(value: SqlValue): string {
   if (typeof value === 'string') return escape(value);
   if (value === null) return 'NULL';
-  if (typeof value !== 'number') return `X'${value.toString('hex')}'`;
-  if (!Number.isFinite(value)) throw new RangeError(`SQL has no number ${value}.`);
-  return String(value);
+  if (Buffer.isBuffer(value)) return `X'${value.toString('hex')}'`;
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+  throw refused(`A value of type ${typeof value} cannot be written in SQL.`);
 }
+
+const refused = (message: string): DatabaseError => new DatabaseError(new TypeError(message), false);

@@ -168,6 +168,25 @@ onEveryStore('a handler with resources', (current) => {
     expect(hanging).toBe(8);
   });
 
+  it('has its hook called for all that it has left, without a pause between as many as run at once', async () => {
+    bench = await HandlerBench.set(current(), { ...ENV, ABANDON_LOOK_MS: '3600000' });
+    let done = 0;
+    bench.handle({
+      name: 'careless',
+      onAbandon: () => void (done += 1),
+      run: async (_payload, context) => {
+        for (let index = 0; index < 50; index += 1) await context.registerResource('vm', String(index));
+      },
+    });
+    await bench.runAll({ name: 'careless' });
+    await bench.makeResourcesDue();
+    const runner = bench.abandonment();
+    runner.start();
+    await until(() => done === 50, { what: 'every hook to be called' });
+    await runner.stop();
+    expect(await current().count(sql`task_resources`)).toBe(0);
+  });
+
   it('whose hook is stopped with its worker is offered to others at once', async () => {
     const runner = bench.abandonment();
     bench.handle({

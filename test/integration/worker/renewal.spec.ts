@@ -88,6 +88,7 @@ onEveryStore('a renewed lease', (current) => {
       suspects,
       new Unclaimable(store.clock, logger),
       store.drain,
+      store.clock,
       logger,
     );
     const [task] = await store.addMany(1);

@@ -65,6 +65,23 @@ onEveryStore('a claim that the database refuses for one of its tasks', (current)
       expect(await store.row(cursed)).toMatchObject({ state: 'queued', phase: 'unrung' });
     });
 
+    it('is not divided any further once the lease is in doubt: what is left waits where workers look', async () => {
+      const store = current();
+      const ids = (await store.addMany(4)).map(({ id }) => id);
+      const [cursed = '', ...others] = ids;
+      await curse(cursed);
+      store.database.interrupt(['batch'], () => {
+        bench.lease.held = false;
+        return Promise.resolve();
+      });
+      await bench.take(ids);
+      expect([bench.runs, slots.busy]).toEqual([[], 0]);
+      expect(await store.count(sql`tasks WHERE phase = 'unrung'`)).toBe(4);
+      bench.lease.held = true;
+      expect(await intake.takeBacklog(PLACE, slots.reserve(SLOTS))).toBe(3);
+      await bench.succeeded(others);
+    });
+
     it('runs the others within a limit', async () => {
       const store = current();
       bench.book.set('acme', { 'tasks.running': 7 });
