@@ -1,6 +1,7 @@
 /** What a handler registers outside of the system: its own while the task lasts, and then its hook's until that succeeds. */
 import { beforeEach, expect, it } from '@jest/globals';
 import { sql } from '@app/database';
+import { pause } from '@app/lifecycle';
 import { HandlerRegistry, type HandlerDefinition, type PermanentError } from '@app/handlers';
 import type { Abandonment } from '../../../apps/server/worker/abandon.js';
 import { HandlerBench } from '../../support/handler-bench.js';
@@ -173,7 +174,11 @@ onEveryStore('a handler with resources', (current) => {
     let done = 0;
     bench.handle({
       name: 'careless',
-      onAbandon: () => void (done += 1),
+      // Longer than a look, so that the next one finds no room.
+      onAbandon: async () => {
+        await pause(20);
+        done += 1;
+      },
       run: async (_payload, context) => {
         for (let index = 0; index < 50; index += 1) await context.registerResource('vm', String(index));
       },
