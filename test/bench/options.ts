@@ -26,7 +26,7 @@ export function readOptions(args: string[]): Options {
     options: {
       tasks: { type: 'string', default: '20000' },
       rounds: { type: 'string' },
-      concurrency: { type: 'string', default: '200' },
+      concurrency: { type: 'string', default: '1000' },
       only: { type: 'string' },
       profile: { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },

@@ -9,7 +9,7 @@ const TASK = { taskId: '01890000-0000-7000-8000-000000000000', attempt: 2 };
 describe('Containment', () => {
   const fail = jest.fn<(taskId: string, attempt: number, error: Error) => boolean>();
   const error = jest.fn();
-  const request = jest.fn();
+  const request = jest.fn<() => boolean>();
   const real = process.exit;
   let contains: ((thrown: unknown, event: UncaughtEvent) => boolean) | null = null;
   const rejected = (thrown: unknown): boolean | undefined => contains?.(thrown, 'unhandledRejection');
@@ -20,7 +20,7 @@ describe('Containment', () => {
     exited = [];
     fail.mockReset().mockReturnValue(true);
     error.mockReset();
-    request.mockReset();
+    request.mockReset().mockReturnValue(true);
     process.exit = (code) => exited.push(code) as never;
     const shutdown = { onUncaught: (contained: typeof contains) => void (contains = contained), request };
     undo = new Containment({ fail }, shutdown, { error }).start();
@@ -97,6 +97,12 @@ describe('Containment', () => {
     expect(request).toHaveBeenCalledTimes(1);
     expect([exited, fail.mock.calls]).toEqual([[], []]);
     expect(contains?.(refusals[0], 'uncaughtException')).toBe(true);
+  });
+
+  it('lets a program exit that nobody stops in order, because it is somebody else’s', () => {
+    request.mockReturnValue(false);
+    process.exit(4);
+    expect([exited, error.mock.calls]).toEqual([[4], []]);
   });
 
   it('is gone when it is undone', () => {

@@ -29,7 +29,11 @@ export class Containment {
   /** Returns what undoes it. */
   start(): () => void {
     this.shutdown.onUncaught((thrown, event) => this.uncaught(thrown, event));
-    const putBack = replaceExit(() => this.refuseExit());
+    const exit = process.exit;
+    const putBack = replaceExit((code) => {
+      this.refuseExit();
+      return exit.call(process, code);
+    });
     return () => {
       this.shutdown.onUncaught(null);
       putBack();
@@ -47,14 +51,15 @@ export class Containment {
     return this.fail(error, thrown, 'A handler left a promise without anybody to handle its rejection.');
   }
 
-  private refuseExit(): never {
+  /** Returns where no handler's code calls, and nobody is there to stop this process in order: then it belongs to another program. */
+  private refuseExit(): void {
     const message = 'The handler called process.exit(). It runs in a process that others share, so it may not end it.';
     const error = new RetryableError({ code: 'process-exit-refused', message });
-    this.refusals.add(error);
     if (!this.fail(error, error, 'A handler called process.exit(), which was refused.')) {
+      if (!this.shutdown.request('Something called process.exit(); what runs is finished or given back first.')) return;
       this.logger.error({ error: handlerError(error) }, 'Code that belongs to no task called process.exit(), which was refused.');
-      this.shutdown.request('Something called process.exit(); what runs is finished or given back first.');
     }
+    this.refusals.add(error);
     throw error;
   }
 

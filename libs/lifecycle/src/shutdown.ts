@@ -30,9 +30,10 @@ export class Shutdown {
   /** Set when an error that nobody caught ends the process: the task it came from, if that is known. */
   crashed: { taskId: string | null } | null = null;
 
-  /** A part finds that this process should be replaced: it stops in order, with a non-zero code. */
-  request(reason: string): void {
+  /** A part finds that this process should be replaced: it stops in order, with a non-zero code. False where nobody is there to stop it. */
+  request(reason: string): boolean {
     this.asked?.(reason);
+    return this.asked !== null;
   }
 
   /** Set by whoever stops the process. */

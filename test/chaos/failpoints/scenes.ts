@@ -83,7 +83,8 @@ export const SCENES: Readonly<Record<FailpointName, Scene>> = {
   'operate.locked': api(operated),
   'operate.committed': api(operated),
   'register.committed': worker(NOTHING, ECHO, { passes: 1 }),
-  'read.delivered': worker(NOTHING),
+  // The slot was free when the reader asked; while it waits for a message, the drawer may have filled it.
+  'read.delivered': worker([1, 1]),
   'claim.locked': worker(NOTHING, silent('unrung'), { env: { WORKER_CONCURRENCY: '1', WORKER_POLL_MS: '50' } }),
   'claim.committed': worker([1, 0]),
   'claim.known': worker([1, 0]),
