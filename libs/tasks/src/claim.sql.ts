@@ -62,10 +62,18 @@ export interface ClaimedRow {
 
 export const COLUMNS = sql`id, tenant, queue, lane, name, attempt, failures, crashes, snoozes, fallbacks, max_attempts, timeout_ms, options, payload, started_at, deadline_at, created_at`;
 
-/** Locks the ids of the oldest of one place that may run, but for some, past what other workers are claiming. */
-export function oldest(dialect: Dialect, place: Backlog, most: number, except: readonly Buffer[] = []): Sql {
+/** A row as its claim has found and locked it, and the time then. */
+export type LockedRow = ClaimedRow & { now: number };
+
+/** Locks and reads the oldest of one place that may run, but for some, past what other workers are claiming. */
+export function oldestWhole(dialect: Dialect, place: Backlog, most: number, except: readonly Buffer[]): Sql {
+  return oldest(dialect, place, most, except, sql`${COLUMNS}, ${dialect.now} AS now`);
+}
+
+/** The same for their ids alone, where perhaps not all of them are taken. */
+export function oldest(dialect: Dialect, place: Backlog, most: number, except: readonly Buffer[] = [], what: Sql = sql`id`): Sql {
   const others = except.length === 0 ? sql`` : sql` AND id NOT IN (${list(except)})`;
-  return sql`SELECT id FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now})${others} ORDER BY id LIMIT ${most}${dialect.lockFree}`;
+  return sql`SELECT ${what} FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now})${others} ORDER BY id LIMIT ${most}${dialect.lockFree}`;
 }
 
 /** Locks those of the ids that may run, past what somebody else holds. */
@@ -73,9 +81,9 @@ export function claimable({ now, byPrimary, lockFree }: Dialect, ids: readonly B
   return sql`SELECT id FROM tasks${byPrimary} WHERE id IN (${list(ids)}) AND state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now}) ORDER BY id${lockFree}`;
 }
 
-/** Makes those of the ids that may run the worker's. */
-export function take({ now, byPrimary }: Dialect, worker: Buffer, ids: readonly Buffer[]): Sql {
-  return sql`UPDATE tasks${byPrimary} SET state = 'running', phase = 'live', worker_id = ${worker}, attempt = attempt + 1, started_at = ${now}, updated_at = ${now} WHERE id IN (${list(ids)}) AND state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now})`;
+/** Makes those of the ids that may run the worker's. `at`: when, by the database's clock. */
+export function take({ now, byPrimary }: Dialect, worker: Buffer, ids: readonly Buffer[], at: Sql = now): Sql {
+  return sql`UPDATE tasks${byPrimary} SET state = 'running', phase = 'live', worker_id = ${worker}, attempt = attempt + 1, started_at = ${at}, updated_at = ${at} WHERE id IN (${list(ids)}) AND state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now})`;
 }
 
 /** Those of the ids that are the worker's. */

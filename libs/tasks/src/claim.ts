@@ -9,7 +9,18 @@
 import { type Database, join, sql } from '@app/database';
 import { failpoint } from '@app/lifecycle';
 import { laneAt, laneNumber } from '@app/queue';
-import { claimedOf, COLUMNS, mine, oldest, take, taskOf, type Backlog, type ClaimedRow, type ClaimedTask } from './claim.sql.js';
+import {
+  claimedOf,
+  COLUMNS,
+  mine,
+  oldestWhole,
+  take,
+  taskOf,
+  type Backlog,
+  type ClaimedRow,
+  type ClaimedTask,
+  type LockedRow,
+} from './claim.sql.js';
 
 export class TaskClaimer {
   constructor(private readonly database: Database) {}
@@ -76,7 +87,8 @@ export class TaskClaimer {
 
   /**
    * Claims the oldest of one place, past what other workers are claiming. `trying` is told the ids before they are taken, so
-   * that they can be asked about if the answer is lost. `except` are passed over.
+   * that they can be asked about if the answer is lost. `except` are passed over. What was locked and read is not read again: nobody else
+   * can have changed it, and what a claim changes is known, unless the time of a task ran out in between.
    */
   async claimBacklog(
     worker: Buffer,
@@ -86,15 +98,21 @@ export class TaskClaimer {
     except: readonly Buffer[] = [],
   ): Promise<ClaimedTask[]> {
     const { dialect } = this.database;
-    return this.database.transaction(async (transaction) => {
-      const found = await transaction.query<{ id: Buffer }>(oldest(dialect, place, most, except));
-      if (found.length === 0) return [];
-      const ids = found.map((row) => row.id);
+    const { locked, taken } = await this.database.transaction(async (transaction) => {
+      const rows = await transaction.query<LockedRow>(oldestWhole(dialect, place, most, except));
+      if (rows.length === 0) return { locked: rows, taken: 0 };
+      const ids = rows.map(({ id }) => id);
       trying(ids);
       failpoint('claim.locked');
-      const outcomes = await transaction.commitWith([take(dialect, worker, ids), mine(dialect, worker, ids)]);
+      const [outcome] = await transaction.commitWith([take(dialect, worker, ids, sql`${Number(rows[0]?.now)}`)]);
       failpoint('claim.committed');
-      return claimedOf(outcomes.at(-1));
+      return { locked: rows, taken: outcome?.affected ?? 0 };
     });
+    if (taken < locked.length)
+      return this.held(
+        worker,
+        locked.map(({ id }) => id),
+      );
+    return locked.map((row) => taskOf({ ...row, attempt: row.attempt + 1, started_at: Number(locked[0]?.now) }));
   }
 }

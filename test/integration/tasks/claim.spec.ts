@@ -5,6 +5,7 @@ import { Unavailable } from '@app/errors';
 import type { ClaimedTask } from '@app/tasks';
 import { bytesOf, OOPS, takeAll } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
+import { until } from '../../support/until.js';
 
 const PLACE = { queue: 'default', lane: 'normal', tenant: 'acme' } as const;
 const ids = (tasks: readonly { id: string }[]): string[] => tasks.map(({ id }) => id).sort();
@@ -249,6 +250,37 @@ onEveryStore('claiming from the backlog', (current, backend) => {
       expect(ids(await store.claimer.claimBacklog(worker, PLACE, 2, noTrying))).toEqual(first);
     });
   }
+
+  it('from the backlog leaves out what expires between the look and the claim, and knows what it has', async () => {
+    const store = current();
+    store.doorbell.window = 'shut';
+    const worker = await store.hire();
+    const added = await store.addMany(3);
+    const [first, mortal, last] = added.map(({ id }) => id).sort();
+    const expiresAt = Date.now() + 500;
+    await store.raw.execute(sql`UPDATE tasks SET expires_at = ${expiresAt} WHERE id = ${bytesOf(mortal!)}`);
+    store.database.interruptInside(() => until(() => Date.now() > expiresAt + 5, { what: 'the time to run out' }));
+    const claimed = await store.claimer.claimBacklog(worker, PLACE, 3, noTrying);
+    expect(ids(claimed)).toEqual([first, last]);
+    expect(claimed).toMatchObject([{ attempt: 1 }, { attempt: 1 }]);
+    expect(await store.row(mortal!)).toMatchObject({ state: 'queued', attempt: 0 });
+    await store.raw.execute(sql`UPDATE tasks SET expires_at = 0 WHERE id = ${bytesOf(mortal!)}`);
+  });
+
+  it('from the backlog says of a task what its row says', async () => {
+    const store = current();
+    store.doorbell.window = 'shut';
+    const worker = await store.hire();
+    await store.addMany(2);
+    const claimed = await store.claimer.claimBacklog(worker, PLACE, 2, noTrying);
+    expect(claimed).toHaveLength(2);
+    expect(
+      await store.claimer.held(
+        worker,
+        claimed.map(({ bytes }) => bytes),
+      ),
+    ).toEqual(claimed);
+  });
 
   it('can be asked about after its answer was lost', async () => {
     const store = current();
