@@ -3,7 +3,7 @@
  * rounds, because within a round the machine is most nearly the same.
  */
 import type { Measurement } from './measure.js';
-import { quantile } from './statistics.js';
+import { median } from './statistics.js';
 
 /** Contender → figure (`bulk`, `http.single` …) → what one round measured. */
 export type Round = Readonly<Record<string, Readonly<Record<string, Measurement>>>>;
@@ -93,11 +93,6 @@ function verdictOf({ bound, must, aim }: Bar, value: number | null): Verdict {
 }
 
 /** Of an even number the mean of the two in the middle. */
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (quantile(sorted, 0.5) + upper) / 2;
-}
 
 function rates(ours: string, theirs: string): Pick<Bar, 'of' | 'byCpu'> {
   return { of: ratio(ours, theirs, ({ perSecond }) => perSecond), byCpu: ratio(ours, theirs, (measurement) => 1 / cpuOf(measurement)) };
