@@ -23,7 +23,15 @@ describe('what a process has written', () => {
 
 describe('the command line', () => {
   it('measures everybody, or only who is named; a profile is of the product', () => {
-    expect(readOptions([])).toEqual({ tasks: 20_000, rounds: 3, concurrency: 1_000, only: null, profile: false, print: false, smoke: false });
+    expect(readOptions([])).toEqual({
+      tasks: 20_000,
+      rounds: 3,
+      concurrency: 1_000,
+      only: null,
+      profile: false,
+      print: false,
+      smoke: false,
+    });
     expect(readOptions(['--only', 'product, bullmq', '--print'])).toMatchObject({ only: ['product', 'bullmq'], print: true });
     expect(readOptions(['--profile'])).toMatchObject({ rounds: 1, only: ['product', 'embedded'] });
   });
