@@ -15,6 +15,8 @@ export type Feeder = (place: Place) => Promise<void>;
 
 const OPEN_MAX = 30;
 const EVERY_MS = 100;
+/** How long a reader that nobody will hear of again waits for a message, in ms. */
+const READ_MS = 2_000;
 const MINUTE_MS = 60_000;
 const GROUP = 6;
 
@@ -111,11 +113,16 @@ export const abandoned: Feeder = async (place) => {
   // Its first task makes the queue known: only queues that were ever used are tidied.
   place.promise((await place.house.client.submit({ name: 'counted.echo', queue: place.queue })).id);
   try {
+    let reading: Promise<void> | null = null;
     while (!place.signal.aborted) {
+      // Of two that wait, Redis serves who has waited longer: the worker that stays gets a message, and the next one is this reader's.
+      reading ??= reader.read({ tasks: 100, lanes: ['normal'], blockMs: READ_MS, signal: place.signal }).then(() => {
+        reading = null;
+      });
       await doorbell.ring([{ tenant: TENANT, queue: place.queue, lane: 'normal', ids: [randomBytes(16)] }]);
-      await reader.read({ tasks: 100, lanes: ['normal'], blockMs: 0, signal: place.signal });
       await pause(EVERY_MS, place.signal);
     }
+    await reading;
   } finally {
     await reader.close();
   }
