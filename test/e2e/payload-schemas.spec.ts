@@ -73,7 +73,7 @@ onServers('an api without a worker', (backend) => {
 
   it.each([
     ['a schema that cannot be used', "{ $ref: 'https://example.com/x.json' }", 'nothing is fetched'],
-    ['a module that ends its thread', '(process.exit(3), {})', 'ended the thread that loaded them'],
+    ['a module that calls process.exit()', '(process.exit(3), {})', 'strict.mjs could not be loaded: it called process.exit'],
     ['a module that does not end', 'await new Promise(() => undefined)', 'were not loaded within 3000 ms'],
   ])('does not start with %s', async (_, schema, message) => {
     const handlersDir = folder(directory, message.slice(0, 8).replaceAll(/\W/g, ''), handler(schema));
