@@ -98,21 +98,18 @@ export class TaskClaimer {
     except: readonly Buffer[] = [],
   ): Promise<ClaimedTask[]> {
     const { dialect } = this.database;
-    const { locked, taken } = await this.database.transaction(async (transaction) => {
+    const { rows, ids, at, taken } = await this.database.transaction(async (transaction) => {
       const rows = await transaction.query<LockedRow>(oldestWhole(dialect, place, most, except));
-      if (rows.length === 0) return { locked: rows, taken: 0 };
       const ids = rows.map(({ id }) => id);
+      const at = Number(rows[0]?.now ?? 0);
+      if (ids.length === 0) return { rows, ids, at, taken: 0 };
       trying(ids);
       failpoint('claim.locked');
-      const [outcome] = await transaction.commitWith([take(dialect, worker, ids, sql`${Number(rows[0]?.now)}`)]);
+      const [outcome] = await transaction.commitWith([take(dialect, worker, ids, sql`${at}`)]);
       failpoint('claim.committed');
-      return { locked: rows, taken: outcome?.affected ?? 0 };
+      return { rows, ids, at, taken: outcome?.affected ?? 0 };
     });
-    if (taken < locked.length)
-      return this.held(
-        worker,
-        locked.map(({ id }) => id),
-      );
-    return locked.map((row) => taskOf({ ...row, attempt: row.attempt + 1, started_at: Number(locked[0]?.now) }));
+    if (taken < ids.length) return this.held(worker, ids);
+    return rows.map((row) => taskOf({ ...row, attempt: row.attempt + 1, started_at: at }));
   }
 }

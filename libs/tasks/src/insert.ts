@@ -203,8 +203,8 @@ export class TaskInserter {
   }
 }
 
-function placeOf({ task: { tenant, queue, payload } }: Entry): Place {
-  return { tenant, queue, payloadBytes: Buffer.byteLength(payload) };
+function placeOf({ task: { tenant, queue }, payloadBytes }: Entry): Place {
+  return { tenant, queue, payloadBytes };
 }
 
 /** Pairs entries with what was read back. Only the first and the delayed ones were: the others share the first one's time. */

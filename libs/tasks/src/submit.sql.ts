@@ -14,6 +14,8 @@ export interface Entry {
   /** Where a queued task goes; a delayed one is stored `waiting` or, if it turns out to be due, `unrung`. */
   phase: 'live' | 'unrung';
   options: string;
+  /** Of the payload, in UTF-8: counted once, and asked for by the row and by every look at the quotas. */
+  payloadBytes: number;
 }
 
 /** What the database decided. */
@@ -39,7 +41,7 @@ function runAtOf(dialect: Dialect, task: NewTask): Sql {
   return task.delayMs === null ? dialect.fixedNow : sql`${dialect.fixedNow} + ${task.delayMs}`;
 }
 
-function rowOf(dialect: Dialect, { id, task, phase, options }: Entry): (string | number | Buffer | Sql)[] {
+function rowOf(dialect: Dialect, { id, task, phase, options, payloadBytes }: Entry): (string | number | Buffer | Sql)[] {
   const runAt = runAtOf(dialect, task);
   const delayed = isDelayed(task);
   const now = dialect.fixedNow;
@@ -64,7 +66,7 @@ function rowOf(dialect: Dialect, { id, task, phase, options }: Entry): (string |
     task.createdBy,
     options,
     task.payload,
-    Buffer.byteLength(task.payload),
+    payloadBytes,
   ];
 }
 

@@ -82,7 +82,8 @@ export class TaskSubmitter {
 
   /** Null where the key was held for a task whose history is gone: the key has outlived its time, and is freed. */
   private async accept(task: NewTask): Promise<Submitted | null> {
-    const accepted = await this.place({ id: this.ids.next(), task, phase: 'unrung', options: optionsText(task) });
+    const payloadBytes = Buffer.byteLength(task.payload);
+    const accepted = await this.place({ id: this.ids.next(), task, phase: 'unrung', options: optionsText(task), payloadBytes });
     if (!('replayOf' in accepted)) return { task: viewOfNew(accepted.entry, accepted.row), replayed: false };
     const earlier = await this.earlier.add({ tenant: task.tenant, id: accepted.replayOf });
     if (earlier !== null) return { task: earlier, replayed: true };
