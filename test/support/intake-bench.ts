@@ -17,6 +17,7 @@ import { Desks } from '../../apps/server/worker/local-desk.js';
 import { RunningLimits } from '../../apps/server/worker/running-limits.js';
 import { Slots } from '../../apps/server/worker/slots.js';
 import { Suspects } from '../../apps/server/worker/suspects.js';
+import { BacklogCursors } from '../../apps/server/worker/backlog-cursors.js';
 import { Unclaimable } from '../../apps/server/worker/unclaimable.js';
 import { FixedLimits } from './fixed-limits.js';
 import { bytesOf, newTask, type Store } from './store.js';
@@ -42,6 +43,7 @@ export class IntakeBench {
   readonly registry = new HandlerRegistry();
   readonly executor: Executor;
   readonly intake: Intake;
+  readonly limits: RunningLimits;
   private readonly gate = new AbortController();
 
   private constructor(
@@ -55,18 +57,20 @@ export class IntakeBench {
     const attempts = new Attempts(config, store.settler, desks, isolates, store.clock, logger);
     const { settler, workers, clock } = store;
     this.executor = new Executor(config, registry, settler, attempts, workers, this.suspects, new Shutdown(), clock, logger);
+    this.limits = new RunningLimits(config, this.book, workers, clock);
     this.intake = new Intake(
       this.slots,
       lease,
       store.claimer,
       store.limitedClaimer,
-      new RunningLimits(config, this.book, workers, clock),
+      this.limits,
       new BusyTurns(),
       store.queues,
       store.ringer,
       this.executor,
       this.suspects,
       new Unclaimable(clock, logger),
+      new BacklogCursors(clock),
       store.drain,
       clock,
       logger,

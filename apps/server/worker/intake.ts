@@ -15,6 +15,7 @@ import { Clock, Drain, failpoint, pause, Turns } from '@app/lifecycle';
 import { EVERY_TENANT, LimitedClaimer, Queues, Ringer, TaskClaimer } from '@app/tasks';
 import type { Backlog, ClaimedTask, LimitedClaim, Pause } from '@app/tasks';
 import { Logger } from '@app/telemetry';
+import { BacklogCursors } from './backlog-cursors.js';
 import { BusyTurns } from './busy-turns.js';
 import { Executor } from './executor.js';
 import { Lease } from './lease.js';
@@ -51,6 +52,7 @@ export class Intake {
     @Inject(Executor) private readonly executor: Executor,
     @Inject(Suspects) private readonly suspects: Suspects,
     @Inject(Unclaimable) private readonly unclaimable: Unclaimable,
+    @Inject(BacklogCursors) private readonly cursors: BacklogCursors,
     @Inject(Drain) private readonly drain: Drain,
     @Inject(Clock) private readonly clock: Pick<Clock, 'monotonic'>,
     @Inject(Logger) private readonly logger: Logger,
@@ -114,34 +116,52 @@ export class Intake {
   /** Claims from one place of the backlog into slots reserved for it; returns how many it got. */
   async takeBacklog(place: Backlog, reserved: number): Promise<number> {
     return this.oneAtATime(async () => {
-      if (!this.lease.held) return this.start(this.lease.id, [], reserved);
-      const worker = this.lease.id;
-      let tried: readonly Buffer[] = [];
-      const trying = (ids: readonly Buffer[]): void => {
-        tried = ids;
-      };
-      try {
-        return this.start(worker, await this.draw(worker, place, reserved, trying), reserved);
-      } catch (err) {
-        if (tried.length === 0) {
-          // What was never begun has taken nothing; whether the database is away, the next look tells.
-          this.logger.warn({ err }, 'Claiming from the backlog failed; trying again.');
-          return this.start(worker, [], reserved);
-        }
-        const isRefused = err instanceof DatabaseError;
-        if (!isRefused) this.gone(err);
-        return this.decide(tried, reserved, !isRefused, this.claimWithin(place.tenant));
-      }
+      const got = await this.takeFrom(place, reserved);
+      if (got === reserved || !this.cursors.reset(place)) return got;
+      const more = this.slots.reserve(reserved - got);
+      return got + (more === 0 ? 0 : await this.takeFrom(place, more));
     });
+  }
+
+  private async takeFrom(place: Backlog, reserved: number): Promise<number> {
+    if (!this.lease.held) return this.start(this.lease.id, [], reserved);
+    const worker = this.lease.id;
+    let tried: readonly Buffer[] = [];
+    const trying = (ids: readonly Buffer[]): void => {
+      tried = ids;
+    };
+    try {
+      return this.start(worker, await this.draw(worker, place, reserved, trying), reserved);
+    } catch (err) {
+      if (tried.length === 0) {
+        // What was never begun has taken nothing; whether the database is away, the next look tells.
+        this.logger.warn({ err }, 'Claiming from the backlog failed; trying again.');
+        return this.start(worker, [], reserved);
+      }
+      const isRefused = err instanceof DatabaseError;
+      if (!isRefused) this.gone(err);
+      return this.decide(tried, reserved, !isRefused, this.claimWithin(place.tenant));
+    }
   }
 
   private async draw(worker: Buffer, place: Backlog, most: number, trying: (ids: readonly Buffer[]) => void): Promise<ClaimedTask[]> {
     const limit = this.limits.of(place.tenant);
-    if (limit === null) return this.claimer.claimBacklog(worker, place, most, trying, this.unclaimable.ids);
+    if (limit === null) return this.drawOn(worker, place, most, trying);
     this.limits.asking();
     const claim = await this.limitedClaimer.claimBacklog(worker, place, most, limit, trying, this.unclaimable.ids);
     const claimed = this.noting(place.tenant, claim);
     if (claim.full && !this.isPassedOver(place.tenant)) this.onRoom();
+    return claimed;
+  }
+
+  private async drawOn(worker: Buffer, place: Backlog, most: number, trying: (ids: readonly Buffer[]) => void): Promise<ClaimedTask[]> {
+    let last: Buffer | undefined;
+    const noted = (ids: readonly Buffer[]): void => {
+      last = ids.at(-1);
+      trying(ids);
+    };
+    const claimed = await this.claimer.claimBacklog(worker, place, most, noted, this.unclaimable.ids, this.cursors.of(place));
+    if (last !== undefined) this.cursors.moved(place, last);
     return claimed;
   }
 

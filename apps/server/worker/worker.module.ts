@@ -3,6 +3,7 @@ import type { Config } from '@app/config';
 import { Abandonment } from './abandon.js';
 import { Attempts } from './attempt.js';
 import { Audit } from './audit.js';
+import { BacklogCursors } from './backlog-cursors.js';
 import { BusyTurns } from './busy-turns.js';
 import { Cancels } from './cancels.js';
 import { Containment } from './containment.js';
@@ -45,6 +46,7 @@ export class WorkerModule {
         Sharing,
         Suspects,
         Unclaimable,
+        BacklogCursors,
         Desks,
         Isolates,
         Attempts,

@@ -23,6 +23,16 @@ describe('a rendered statement', () => {
     expect(render([statement])).toBe(format(statement.text, [...statement.values]));
   });
 
+  it('leaves double quotes alone, and nothing else that the driver would change', () => {
+    const text = (value: string): string => render([sql`${value}`]);
+    expect(text('{"a":"?"}')).toBe(`'{"a":"?"}'`);
+    for (let code = 0; code < 0x180; code += 1) {
+      const character = String.fromCharCode(code);
+      const isPlain = character === '"' || format('?', [character]) === `'${character}'`;
+      expect(text(`"${character}`)).toBe(isPlain ? `'"${character}'` : format('?', [`"${character}`]));
+    }
+  });
+
   it('is the same for many statements with lists and rows', () => {
     const statements = [
       sql`START TRANSACTION`,

@@ -11,7 +11,7 @@ export interface Sql {
 }
 
 function isSql(part: SqlValue | Sql): part is Sql {
-  return typeof part === 'object' && part !== null && 'text' in part && 'values' in part;
+  return typeof part === 'object' && part !== null && !Buffer.isBuffer(part) && 'text' in part && 'values' in part;
 }
 
 /** Builds a statement or a fragment of one. */
@@ -41,19 +41,21 @@ export function list(values: readonly SqlValue[]): Sql {
 export function rows(table: readonly (readonly (SqlValue | Sql)[])[]): Sql {
   if (table.length === 0) throw new RangeError('an SQL insert needs at least one row');
   const values: SqlValue[] = [];
-  const text = table
-    .map((row) => {
-      const cells = row.map((cell) => {
-        if (!isSql(cell)) {
-          values.push(cell);
-          return '?';
-        }
+  let text = '';
+  for (const row of table) {
+    let cells = '';
+    for (const cell of row) {
+      if (cells !== '') cells += ', ';
+      if (isSql(cell)) {
+        cells += cell.text;
         for (const value of cell.values) values.push(value);
-        return cell.text;
-      });
-      return `(${cells.join(', ')})`;
-    })
-    .join(', ');
+      } else {
+        cells += '?';
+        values.push(cell);
+      }
+    }
+    text += text === '' ? `(${cells})` : `, (${cells})`;
+  }
   return { text, values };
 }
 

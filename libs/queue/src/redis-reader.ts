@@ -9,7 +9,7 @@ import { GROUP, type Keys } from './keys.js';
 import { LANES, type Lane } from './lanes.js';
 import { connect, ready, type RedisConnection, type RedisSettings } from './redis-connection.js';
 import type { RedisClock } from './redis-clock.js';
-import { deliveriesOf } from './redis-replies.js';
+import { deliveriesOf, IDS_PER_ENTRY } from './redis-replies.js';
 
 /** How much longer than BLOCK to wait for the answer before the connection counts as dead, in ms. */
 const ANSWER_MARGIN_MS = 2_000;
@@ -22,6 +22,8 @@ export class RedisReader implements DoorbellReader {
   private readonly closing = new AbortController();
   /** Tasks per entry lately: COUNT counts entries, the caller counts tasks. */
   private packing = 1;
+  /** Whether lanes are read one after the other although there is room for all: more may be there than a look brings, or one is broken. */
+  private oneByOne = false;
   private readonly laneOfKey: Map<string, Lane>;
 
   constructor(
@@ -68,21 +70,32 @@ export class RedisReader implements DoorbellReader {
     return Promise.resolve();
   }
 
-  private async readLanes(options: ReadOptions): Promise<Delivery[]> {
+  /** In one trip where there is room for whatever it brings; else lane by lane, because a later lane gets what the earlier ones leave. */
+  private async readLanes({ tasks, lanes, blockMs }: ReadOptions): Promise<Delivery[]> {
     const connection = await this.connected();
-    const found: Delivery[] = [];
-    let room = options.tasks;
-    for (const lane of options.lanes) {
+    const entries = Math.floor(tasks / (lanes.length * IDS_PER_ENTRY));
+    const isLook = entries > 0 && !this.oneByOne;
+    // Until it is known that nothing is left, and that no lane makes the others fail.
+    this.oneByOne = true;
+    const found = isLook ? await this.readGroup(connection, lanes, entries, blockMs) : [];
+    const isLeft = !isLook || lanes.some((lane) => found.filter((delivery) => delivery.lane === lane).length >= entries);
+    if (isLeft) await this.readInOrder(connection, lanes, tasks, found);
+    if (isLeft && found.length > 0) return found;
+    this.oneByOne = false;
+    return isLook || blockMs === 0 ? found : this.readGroup(connection, lanes, 1, blockMs);
+  }
+
+  private async readInOrder(connection: RedisConnection, lanes: readonly Lane[], tasks: number, found: Delivery[]): Promise<void> {
+    let room = tasks - tasksIn(found);
+    for (const lane of lanes) {
       if (room <= 0) break;
       const batch = await this.readLane(connection, lane, room, found.length > 0);
-      if (batch === null) return found;
-      const tasks = batch.reduce((sum, delivery) => sum + delivery.ids.length, 0);
-      if (batch.length > 0) this.packing = Math.max(1, tasks / batch.length);
-      room -= tasks;
+      if (batch === null) return;
+      const brought = tasksIn(batch);
+      if (batch.length > 0) this.packing = Math.max(1, brought / batch.length);
+      room -= brought;
       found.push(...batch);
     }
-    if (found.length > 0 || options.blockMs === 0) return found;
-    return this.readGroup(connection, options.lanes, 1, options.blockMs);
   }
 
   /** Null where the read failed after others had succeeded: what those brought is delivered and must not be dropped. */
@@ -150,3 +163,5 @@ export class RedisReader implements DoorbellReader {
     this.connection = null;
   }
 }
+
+const tasksIn = (deliveries: readonly Delivery[]): number => deliveries.reduce((sum, { ids }) => sum + ids.length, 0);

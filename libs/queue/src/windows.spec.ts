@@ -43,7 +43,7 @@ describe('Windows', () => {
     const door = new Door();
     for (; door.clock.ms < 3_600_000; door.clock.ms += everyMs) for (let count = 0; count < burst; count += 1) door.submit();
     expect(door.tasks).toBeLessThanOrEqual(2 * SIZE);
-    expect(door.asked).toBeLessThanOrEqual(3_600);
+    expect(door.asked).toBeLessThanOrEqual(36_000);
   });
 
   it('lets one through behind a full window, and opens when its reply says that the door was emptied', () => {
@@ -59,7 +59,10 @@ describe('Windows', () => {
   it('opens a crowded door again once it is told so', () => {
     const door = new Door();
     door.windows.learn('lane', 'acme', 3 * SIZE);
-    door.clock.ms += 1_000;
+    door.clock.ms += 99;
+    expect(door.submit()).toBe(false);
+    expect(door.asked).toBe(0);
+    door.clock.ms += 1;
     expect(door.submit()).toBe(false);
     expect(door.asked).toBe(1);
     expect(door.submit()).toBe(true);

@@ -5,12 +5,13 @@
  *
  * Behind a window that is believed full one task is let through every few milliseconds all the same: its ring brings the true
  * count back, and wakes a worker that has emptied the door and would otherwise find the backlog only when it next looks. Where
- * the door holds twice a window it is only asked, once a second, and nothing more is let in.
+ * the door holds twice a window it is only asked, ten times a second, and nothing more is let in: until the answer is here tasks go to the
+ * backlog, where nothing wakes a worker that has nothing to do.
  */
 import type { Clock } from '@app/lifecycle';
 
 const PROBE_MS = 25;
-const ASK_MS = 1_000;
+const ASK_MS = 100;
 const BELIEFS_MAX = 10_000;
 
 interface Belief {

@@ -65,15 +65,23 @@ export const COLUMNS = sql`id, tenant, queue, lane, name, attempt, failures, cra
 /** A row as its claim has found and locked it, and the time then. */
 export type LockedRow = ClaimedRow & { now: number };
 
-/** Locks and reads the oldest of one place that may run, but for some, past what other workers are claiming. */
-export function oldestWhole(dialect: Dialect, place: Backlog, most: number, except: readonly Buffer[]): Sql {
-  return oldest(dialect, place, most, except, sql`${COLUMNS}, ${dialect.now} AS now`);
+/** Locks and reads the oldest of one place that may run, behind an id where one is given, but for some, past what other workers are claiming. */
+export function oldestWhole(dialect: Dialect, place: Backlog, most: number, except: readonly Buffer[], after: Buffer | null): Sql {
+  return oldest(dialect, place, most, except, sql`${COLUMNS}, ${dialect.now} AS now`, after);
 }
 
 /** The same for their ids alone, where perhaps not all of them are taken. */
-export function oldest(dialect: Dialect, place: Backlog, most: number, except: readonly Buffer[] = [], what: Sql = sql`id`): Sql {
+export function oldest(
+  dialect: Dialect,
+  place: Backlog,
+  most: number,
+  except: readonly Buffer[] = [],
+  what: Sql = sql`id`,
+  after: Buffer | null = null,
+): Sql {
+  const behind = after === null ? sql`` : sql` AND id > ${after}`;
   const others = except.length === 0 ? sql`` : sql` AND id NOT IN (${list(except)})`;
-  return sql`SELECT ${what} FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now})${others} ORDER BY id LIMIT ${most}${dialect.lockFree}`;
+  return sql`SELECT ${what} FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant}${behind} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now})${others} ORDER BY id LIMIT ${most}${dialect.lockFree}`;
 }
 
 /** Locks those of the ids that may run, past what somebody else holds. */

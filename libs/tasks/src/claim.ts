@@ -87,7 +87,7 @@ export class TaskClaimer {
 
   /**
    * Claims the oldest of one place, past what other workers are claiming. `trying` is told the ids before they are taken, so
-   * that they can be asked about if the answer is lost. `except` are passed over. What was locked and read is not read again: nobody else
+   * that they can be asked about if the answer is lost. `except` are passed over, and so is everything up to `after`. What was locked and read is not read again: nobody else
    * can have changed it, and what a claim changes is known, unless the time of a task ran out in between.
    */
   async claimBacklog(
@@ -96,10 +96,11 @@ export class TaskClaimer {
     most: number,
     trying: (ids: readonly Buffer[]) => void,
     except: readonly Buffer[] = [],
+    after: Buffer | null = null,
   ): Promise<ClaimedTask[]> {
     const { dialect } = this.database;
     const { rows, ids, at, taken } = await this.database.transaction(async (transaction) => {
-      const rows = await transaction.query<LockedRow>(oldestWhole(dialect, place, most, except));
+      const rows = await transaction.query<LockedRow>(oldestWhole(dialect, place, most, except, after));
       const ids = rows.map(({ id }) => id);
       const at = Number(rows[0]?.now ?? 0);
       if (ids.length === 0) return { rows, ids, at, taken: 0 };

@@ -68,14 +68,19 @@ export class TaskSettler {
    * Resolves when the outcome is committed or known to be fenced. Rejects when `stop` gave up waiting for the database, or with
    * Unavailable when too much is held already.
    */
-  async settle(settlement: Settlement): Promise<Settled> {
+  settle(settlement: Settlement): Promise<Settled> {
     this.settling += 1;
-    try {
-      return await this.settleAtLast(settlement);
-    } finally {
-      this.settling -= 1;
-      if (this.settling === 0) for (const resolve of this.idle.splice(0)) resolve();
-    }
+    // With the others first; and where its group met a lock, by itself, in turn with those in the same place.
+    return this.batch.add(settlement).then(
+      (settled) => {
+        this.ended();
+        return settled;
+      },
+      (error: unknown) =>
+        this.settleAlone(settlement, error).finally(() => {
+          this.ended();
+        }),
+    );
   }
 
   async drained(): Promise<void> {
@@ -87,9 +92,9 @@ export class TaskSettler {
     this.stopped.abort();
   }
 
-  /** With the others first; and where its group met a lock, by itself, in turn with those in the same place. */
-  private settleAtLast(settlement: Settlement): Promise<Settled> {
-    return this.batch.add(settlement).catch((error: unknown) => this.settleAlone(settlement, error));
+  private ended(): void {
+    this.settling -= 1;
+    if (this.settling === 0) for (const resolve of this.idle.splice(0)) resolve();
   }
 
   private async settleAlone(settlement: Settlement, first: unknown): Promise<Settled> {

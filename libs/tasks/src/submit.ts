@@ -83,7 +83,9 @@ export class TaskSubmitter {
   /** Null where the key was held for a task whose history is gone: the key has outlived its time, and is freed. */
   private async accept(task: NewTask): Promise<Submitted | null> {
     const payloadBytes = Buffer.byteLength(task.payload);
-    const accepted = await this.place({ id: this.ids.next(), task, phase: 'unrung', options: optionsText(task), payloadBytes });
+    const entry: Entry = { id: this.ids.next(), task, phase: 'unrung', options: optionsText(task), payloadBytes };
+    const hoped = this.quotas.isTight(task.tenant) ? TIGHT : await this.hopeful.add(entry);
+    const accepted = hoped === TIGHT ? await this.careful.add(entry) : hoped;
     if (!('replayOf' in accepted)) return { task: viewOfNew(accepted.entry, accepted.row), replayed: false };
     const earlier = await this.earlier.add({ tenant: task.tenant, id: accepted.replayOf });
     if (earlier !== null) return { task: earlier, replayed: true };
@@ -92,14 +94,6 @@ export class TaskSubmitter {
       sql`DELETE FROM idempotency_keys WHERE tenant = ${task.tenant} AND key_hash = ${keyHash} AND task_id = ${accepted.replayOf}`,
     );
     return null;
-  }
-
-  private async place(entry: Entry): Promise<Accepted> {
-    if (!this.quotas.isTight(entry.task.tenant)) {
-      const accepted = await this.hopeful.add(entry);
-      if (accepted !== TIGHT) return accepted;
-    }
-    return this.careful.add(entry);
   }
 
   private async commit<T extends Hoped>(entries: Entry[], insert: (entries: Entry[]) => Promise<T[]>): Promise<T[]> {

@@ -195,6 +195,16 @@ onEveryStore('claiming from the backlog', (current, backend) => {
     expect(await store.row(order[0]!)).toMatchObject({ state: 'running', phase: 'live', worker_id: worker, attempt: 1 });
   });
 
+  it('begins behind an id where one is given', async () => {
+    const store = current();
+    store.doorbell.window = 'shut';
+    const worker = await store.hire();
+    const order = (await store.addMany(5)).map(({ id }) => id).sort();
+    expect(ids(await store.claimer.claimBacklog(worker, PLACE, 2, noTrying, [], bytesOf(order[1]!)))).toEqual(order.slice(2, 4));
+    expect(ids(await store.claimer.claimBacklog(worker, PLACE, 5, noTrying, [], bytesOf(order[4]!)))).toEqual([]);
+    expect(ids(await store.claimer.claimBacklog(worker, PLACE, 5, noTrying))).toEqual([order[0], order[1], order[4]]);
+  });
+
   it('keeps to its place', async () => {
     const store = current();
     store.doorbell.window = 'shut';

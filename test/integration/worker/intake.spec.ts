@@ -247,6 +247,23 @@ onEveryStore('the intake', (current, backend) => {
     expect(executor.takeHeld()).toEqual([]);
   });
 
+  it('draws on where the last claim ended, and goes back to the front at once where there is not enough', async () => {
+    const store = current();
+    // Who may be limited is drawn for in another way.
+    await bench.limits.refresh();
+    const ids = (await store.addMany(6)).map(({ id }) => id).sort();
+    const [first = '', ...others] = ids;
+    await store.ringer.setAside(others.map(bytesOf));
+    const draw = (count: number): Promise<number> => intake.takeBacklog(PLACE, slots.reserve(count));
+    expect(await draw(3)).toBe(3);
+    await store.ringer.setAside([bytesOf(first)]);
+    expect(await draw(1)).toBe(1);
+    expect((await store.row(first)).state).toBe('queued');
+    expect(await draw(3)).toBe(2);
+    await bench.succeeded(ids);
+    await until(() => slots.busy === 0, { what: 'every slot to be free' });
+  });
+
   it('finds what can run behind what has expired', async () => {
     const store = current();
     const expired = (await store.addMany(SLOTS)).map(({ id }) => id);

@@ -16,6 +16,7 @@ import { Desks } from '../../../apps/server/worker/local-desk.js';
 import { RunningLimits } from '../../../apps/server/worker/running-limits.js';
 import { Slots } from '../../../apps/server/worker/slots.js';
 import { Suspects } from '../../../apps/server/worker/suspects.js';
+import { BacklogCursors } from '../../../apps/server/worker/backlog-cursors.js';
 import { Unclaimable } from '../../../apps/server/worker/unclaimable.js';
 import { FixedLimits } from '../../support/fixed-limits.js';
 import { onEveryStore } from '../../support/store-suite.js';
@@ -87,6 +88,7 @@ onEveryStore('a renewed lease', (current) => {
       executor,
       suspects,
       new Unclaimable(store.clock, logger),
+      new BacklogCursors(store.clock),
       store.drain,
       store.clock,
       logger,

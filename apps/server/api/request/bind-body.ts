@@ -38,18 +38,19 @@ export function bindBody<T extends object>(
   if (!isJsonObject(input)) {
     return { value, problems: [{ pointer, code: 'not-an-object', message: 'must be an object' }] };
   }
-  const known = fieldsOf(type);
+  const fields = fieldsOf(type);
   const problems: FieldProblem[] = [];
   for (const key of Object.keys(input)) {
-    const at = `${pointer}/${escapePointer(key)}`;
-    if (!known.has(key)) {
-      problems.push(unknownField(at, Object.hasOwn(refused, key) ? refused[key] : undefined));
-      continue;
+    const nested = fields.get(key);
+    if (nested === undefined) {
+      problems.push(unknownField(`${pointer}/${escapePointer(key)}`, Object.hasOwn(refused, key) ? refused[key] : undefined));
+    } else if (nested === null) {
+      Reflect.set(value, key, input[key]);
+    } else {
+      const bound = bindBody(nested, input[key], `${pointer}/${escapePointer(key)}`);
+      problems.push(...bound.problems);
+      Reflect.set(value, key, bound.value);
     }
-    const nested = Reflect.getMetadata(NESTED, type.prototype as object, key) as BodyClass<object> | undefined;
-    const bound = nested === undefined ? { value: input[key], problems: [] } : bindBody(nested, input[key], at);
-    problems.push(...bound.problems);
-    Reflect.set(value, key, bound.value);
   }
   const errors = validateSync(value, {
     whitelist: true,
@@ -73,15 +74,23 @@ export function assertAcceptable(problems: readonly FieldProblem[]): void {
   }
 }
 
-const fieldsByClass = new WeakMap<BodyClass<object>, ReadonlySet<string>>();
+/** The fields of a class, each with the class that it is bound to, or null. */
+type Fields = ReadonlyMap<string, BodyClass<object> | null>;
 
-function fieldsOf(type: BodyClass<object>): ReadonlySet<string> {
+const fieldsByClass = new WeakMap<BodyClass<object>, Fields>();
+
+function fieldsOf(type: BodyClass<object>): Fields {
   const found = fieldsByClass.get(type);
   if (found !== undefined) {
     return found;
   }
   const rules = getMetadataStorage().getTargetValidationMetadatas(type, '', true, false);
-  const fields = new Set(rules.map((metadata) => metadata.propertyName));
+  const fields = new Map(
+    rules.map(({ propertyName }) => [
+      propertyName,
+      (Reflect.getMetadata(NESTED, type.prototype as object, propertyName) as BodyClass<object> | undefined) ?? null,
+    ]),
+  );
   fieldsByClass.set(type, fields);
   return fields;
 }
