@@ -3,7 +3,7 @@
  * check. Entries are keyed by the hash of the token, bounded in number, oldest out first. At every use `exp` is compared with
  * the clock and the key with those that are still ours, so remembering never lengthens a token's life.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { assertAlive, type VerifiedToken } from './token-claims.js';
 import type { TokenKeys } from './token-keys.js';
 
@@ -53,5 +53,5 @@ export class VerifiedTokens {
 }
 
 function nameOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64');
+  return hash('sha256', token, 'base64');
 }

@@ -1,5 +1,5 @@
 /** Shows who did what to the tasks and queues of the tenant, and why. */
-import { Controller, Get, Inject, UseInterceptors } from '@nestjs/common';
+import { Controller, Get, Inject, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { type AuditFilter, AuditLog } from '@app/audit';
 import { Caller, Scopes, type Principal } from '@app/auth';
@@ -12,7 +12,7 @@ const LENGTH_MAX = { action: 64, actor: 255 } as const;
 
 @ApiTags('audit')
 @Controller('api/audit')
-@UseInterceptors(QueryReader)
+@UseGuards(QueryReader)
 export class AuditController {
   constructor(@Inject(AuditLog) private readonly log: AuditLog) {}
 

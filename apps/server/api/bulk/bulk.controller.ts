@@ -2,7 +2,7 @@
  * Starts, shows and aborts operations over many tasks. Starting one only writes it down; the scheduler role carries it out, and
  * tells here how far it is.
  */
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, Res, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller, requireScopes, Scopes, type Principal } from '@app/auth';
@@ -24,7 +24,7 @@ const LIST = { list: 'bulk' };
 
 @ApiTags('bulk')
 @Controller('api/bulk')
-@UseInterceptors(QueryReader, BodyReader)
+@UseGuards(QueryReader, BodyReader)
 export class BulkController {
   constructor(
     @Inject(BulkOperations) private readonly operations: BulkOperations,

@@ -2,7 +2,7 @@
  * Shows the dead letters: tasks that have failed and that nobody has put aside. One is read, retried and discarded as the task it
  * is; many at once through `POST /api/bulk`.
  */
-import { Controller, Get, Inject, UseInterceptors } from '@nestjs/common';
+import { Controller, Get, Inject, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Scopes, type Principal } from '@app/auth';
 import { Config } from '@app/config';
@@ -18,7 +18,7 @@ import { DeadLetterSummaryResponse, showSummary } from './dead-letter.response.j
 
 @ApiTags('dead letters')
 @Controller('api/dead-letters')
-@UseInterceptors(QueryReader)
+@UseGuards(QueryReader)
 export class DeadLettersController {
   constructor(
     @Inject(TaskReader) private readonly reader: TaskReader,

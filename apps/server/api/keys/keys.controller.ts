@@ -2,7 +2,7 @@
  * Makes, shows, rotates and revokes the API keys of the tenant. The text of a key is in the answer that makes it and nowhere else:
  * no list, no log and no table has it.
  */
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Req, Res, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { ApiKeys, Caller, KeyMaker, KeyRevoker, KeyRotator, Scopes, type KeyActor, type Principal } from '@app/auth';
@@ -21,7 +21,7 @@ const SWITCHED_OFF = 'or the installation takes no API keys.';
 
 @ApiTags('keys')
 @Controller('api/keys')
-@UseInterceptors(QueryReader, BodyReader)
+@UseGuards(QueryReader, BodyReader)
 export class KeysController {
   constructor(
     @Inject(ApiKeys) private readonly keys: ApiKeys,

@@ -2,7 +2,7 @@
  * Shows a tenant what it may and what it uses of that, and lets the operator of the platform, whose scope is `admin`, see and set the
  * limits of any tenant. What is set holds in this process at once, and in the others when they have read the table again.
  */
-import { Body, Controller, Get, Inject, Param, Put, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, Inject, Param, Put, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Scopes, type Principal } from '@app/auth';
 import { LimitBook, LimitSetter, TenantUsage } from '@app/limits';
@@ -20,7 +20,7 @@ const TENANT = {
 
 @ApiTags('limits')
 @Controller('api/limits')
-@UseInterceptors(QueryReader, BodyReader)
+@UseGuards(QueryReader, BodyReader)
 export class LimitsController {
   constructor(
     @Inject(LimitBook) private readonly book: LimitBook,

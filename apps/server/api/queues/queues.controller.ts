@@ -2,7 +2,7 @@
  * Shows the queues a tenant uses, and stops and starts them. A pause is the tenant's own; for all tenants at once it takes
  * the `admin` scope on top.
  */
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, requireScopes, Scopes, type Principal } from '@app/auth';
 import { Queues, TASK_LIMITS, type QueueView } from '@app/tasks';
@@ -25,7 +25,7 @@ const EMPTY: Omit<QueueView, 'name' | 'paused'> = {
 
 @ApiTags('queues')
 @Controller('api/queues')
-@UseInterceptors(QueryReader, BodyReader)
+@UseGuards(QueryReader, BodyReader)
 export class QueuesController {
   constructor(@Inject(Queues) private readonly queues: Queues) {}
 

@@ -1,11 +1,10 @@
 /**
- * Reads the body of a route that takes one. It stands behind the guard, as an interceptor, so that nobody without a token
+ * Reads the body of a route that takes one. It stands behind the guard, as another one, so that nobody without a token
  * and the right scope can make this process read, keep or parse a single byte; Nest's own parser is switched off for that
  * reason. What it accepts is JSON in UTF-8, uncompressed, within the size the route allows.
  */
-import { Inject, Injectable, SetMetadata, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { Inject, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
-import type { Observable } from 'rxjs';
 import { Config } from '@app/config';
 import { MalformedRequest } from '@app/errors';
 import { TASK_LIMITS } from '@app/tasks';
@@ -31,17 +30,20 @@ const OUTER_DEPTH = { task: 1, small: 1, batch: 3 } as const;
 export const ReadsBody = (kind: BodyKind): MethodDecorator => SetMetadata(BODY, kind);
 
 @Injectable()
-export class BodyReader implements NestInterceptor {
+export class BodyReader implements CanActivate {
   constructor(@Inject(Config) private readonly config: Config) {}
 
   /** @throws MalformedRequest, InvalidRequest, UnsupportedMedia, PayloadTooLarge, RequestTimeoutException */
-  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const kind = Reflect.getMetadata(BODY, context.getHandler()) as BodyKind | undefined;
-    if (kind !== undefined) {
-      const request = context.switchToHttp().getRequest<Request>();
-      request.body = await this.read(request, kind);
+    if (kind === undefined) {
+      return true;
     }
-    return next.handle();
+    const request = context.switchToHttp().getRequest<Request>();
+    return this.read(request, kind).then((body) => {
+      request.body = body;
+      return true;
+    });
   }
 
   private async read(request: Request, marked: BodyKind): Promise<unknown> {

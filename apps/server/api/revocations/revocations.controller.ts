@@ -1,5 +1,5 @@
 /** Lets the administrators of a tenant refuse tokens before their time, see what is refused, and take it back. */
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Revocations, RevocationStore, Scopes, type Principal } from '@app/auth';
 import { Config } from '@app/config';
@@ -17,7 +17,7 @@ const LIST = { list: 'revocations' };
 
 @ApiTags('revocations')
 @Controller('api/revocations')
-@UseInterceptors(QueryReader, BodyReader)
+@UseGuards(QueryReader, BodyReader)
 export class RevocationsController {
   constructor(
     @Inject(RevocationStore) private readonly store: RevocationStore,

@@ -2,7 +2,7 @@
  * Takes many tasks in with one request. Each is accepted or refused on its own and answers in its own place; only what
  * concerns the whole (a body that cannot be read, a list that is too long, a database that is away) fails the whole.
  */
-import { Body, Controller, Headers, Inject, Post, Res, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Headers, Inject, Post, Res, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiProperty, ApiPropertyOptional, ApiQuery, ApiResponse, ApiSchema, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Caller, Scopes, type Principal } from '@app/auth';
@@ -51,7 +51,7 @@ export class BatchResponse {
 
 @ApiTags('tasks')
 @Controller('api/tasks/batch')
-@UseInterceptors(QueryReader, BodyReader)
+@UseGuards(QueryReader, BodyReader)
 export class BatchController {
   constructor(
     @Inject(TaskSubmitter) private readonly submitter: TaskSubmitter,

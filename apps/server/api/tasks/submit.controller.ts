@@ -1,5 +1,5 @@
 /** Takes tasks in, one by one. A 2xx goes out only after the task is committed. */
-import { Body, Controller, Headers, Inject, Post, Req, Res, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Headers, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiExtraModels, ApiHeader, ApiOperation, ApiQuery, ApiResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller, Scopes, type Principal } from '@app/auth';
@@ -20,7 +20,7 @@ import { TaskResponse } from './task.response.js';
 
 @ApiTags('tasks')
 @Controller('api/tasks')
-@UseInterceptors(QueryReader, BodyReader)
+@UseGuards(QueryReader, BodyReader)
 export class SubmitController {
   constructor(
     @Inject(TaskSubmitter) private readonly submitter: TaskSubmitter,

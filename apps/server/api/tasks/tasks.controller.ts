@@ -1,5 +1,5 @@
 /** Shows tasks and lets people intervene. Every call is scoped by the tenant of the token: what is another's does not exist. */
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Scopes, type Principal } from '@app/auth';
 import { Config } from '@app/config';
@@ -21,7 +21,7 @@ const INVALID_STATE = { status: 409, description: 'The task is in a state that d
 
 @ApiTags('tasks')
 @Controller('api/tasks')
-@UseInterceptors(QueryReader, BodyReader)
+@UseGuards(QueryReader, BodyReader)
 export class TasksController {
   constructor(
     @Inject(TaskReader) private readonly reader: TaskReader,

@@ -1,5 +1,5 @@
 /** Tells the life of a task: what happened to it, when, by whom, and why. */
-import { Controller, Get, Inject, Param, UseInterceptors } from '@nestjs/common';
+import { Controller, Get, Inject, Param, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Scopes, type Principal } from '@app/auth';
 import { Config } from '@app/config';
@@ -12,7 +12,7 @@ import { TimelineResponse } from './timeline.response.js';
 
 @ApiTags('tasks')
 @Controller('api/tasks')
-@UseInterceptors(QueryReader)
+@UseGuards(QueryReader)
 export class TimelineController {
   constructor(
     @Inject(TaskTimeline) private readonly timeline: TaskTimeline,

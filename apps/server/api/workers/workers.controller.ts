@@ -1,5 +1,5 @@
 /** Shows the workers of the installation, live and lost. They serve all tenants, so the list names no task and no tenant. */
-import { Controller, Get, Inject, UseInterceptors } from '@nestjs/common';
+import { Controller, Get, Inject, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Scopes } from '@app/auth';
 import { Workers } from '@app/tasks';
@@ -8,7 +8,7 @@ import { showWorker, WorkerListResponse } from './worker.response.js';
 
 @ApiTags('workers')
 @Controller('api/workers')
-@UseInterceptors(QueryReader)
+@UseGuards(QueryReader)
 export class WorkersController {
   constructor(@Inject(Workers) private readonly workers: Workers) {}
 
