@@ -1,5 +1,5 @@
 # One image for every role; ROLE chooses at start. The first stage compiles, the second holds only what runs.
-FROM node:22-slim AS build
+FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --no-progress
@@ -8,7 +8,7 @@ COPY apps apps
 COPY libs libs
 RUN npm run build && npm prune --omit=dev --no-progress
 
-FROM node:22-slim
+FROM node:24-slim
 # The first process reaps what programs of `process.run` leave behind, and hands signals on; without it that would be Node.js.
 RUN apt-get update && apt-get install --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production

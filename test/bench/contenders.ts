@@ -7,7 +7,7 @@ import { Installation } from './installation.js';
 import type { LoadGenerator } from './load-generator.js';
 import type { Mode } from './measure.js';
 import { PeerSite, type PeerServer } from './peer-site.js';
-import { PEERS, type Installed, type Peer } from './peers.js';
+import { isNewer, PEERS, THIS_NODE, type Installed, type NodeProgram, type Peer } from './peers.js';
 import { PlainSite, type PlainOptions } from './plain-site.js';
 import type { Site } from './site.js';
 
@@ -68,12 +68,14 @@ export function contenders(grounds: Grounds): { present: Contender[]; missing: M
   };
 }
 
-function product({ load, concurrency, profiles }: Grounds, backend: Backend): Contender {
-  const open = (generator: LoadGenerator | null) => () => Installation.start(backend, { concurrency, profiles, load: generator });
+function product(grounds: Grounds, backend: Backend): Contender {
+  const { load, concurrency, profiles } = grounds;
+  const { path: node, version } = nodeOf(grounds);
+  const open = (generator: LoadGenerator | null) => () => Installation.start(backend, { concurrency, profiles, node, load: generator });
   return {
     name: 'product',
     title: 'Task Runner X',
-    settings: `\`WORKER_CONCURRENCY=${concurrency}\`; everything else is the default`,
+    settings: `\`WORKER_CONCURRENCY=${concurrency}\`; everything else is the default; Node ${version}`,
     keeps: KEEPS,
     pace: 1,
     visits: [
@@ -83,12 +85,14 @@ function product({ load, concurrency, profiles }: Grounds, backend: Backend): Co
   };
 }
 
-function embedded({ load, concurrency, profiles, embedded: backend }: Grounds): Contender {
-  const open = (generator: LoadGenerator | null) => () => Installation.start(backend, { concurrency, profiles, load: generator });
+function embedded(grounds: Grounds): Contender {
+  const { load, concurrency, profiles, embedded: backend } = grounds;
+  const { path: node, version } = nodeOf(grounds);
+  const open = (generator: LoadGenerator | null) => () => Installation.start(backend, { concurrency, profiles, node, load: generator });
   return {
     name: 'embedded',
     title: 'Task Runner X, embedded (SQLite, `ROLE=all`)',
-    settings: `\`WORKER_CONCURRENCY=${concurrency}\`, one process; everything else is the default`,
+    settings: `\`WORKER_CONCURRENCY=${concurrency}\`, one process; everything else is the default; Node ${version}`,
     keeps: KEEPS_EMBEDDED,
     pace: 1,
     visits: [
@@ -98,12 +102,14 @@ function embedded({ load, concurrency, profiles, embedded: backend }: Grounds): 
   };
 }
 
-function peerContender({ installed, redis, postgres }: Grounds, peer: Peer): Contender | Missing {
+function peerContender(grounds: Grounds, peer: Peer): Contender | Missing {
+  const { installed, redis, postgres } = grounds;
   const server = peer.server === 'redis' ? redis : postgres;
   if (typeof installed === 'string') return missing(peer.name, `not installed: ${installed}`);
   if (typeof server === 'string') return missing(peer.name, server);
-  const node = peer.needsNewerNode ? installed.newerNode : { path: process.execPath, version: process.versions.node };
-  if (node === null) return missing(peer.name, 'not installed: it needs Node 22.18 or newer, and none can be had here');
+  const node = nodeOf(grounds);
+  if (peer.needsNewerNode && !isNewer(node.version))
+    return missing(peer.name, 'not installed: it needs Node 22.18 or newer, and none can be had here');
   const all = staysOf(peer).map(({ modes, concurrency, notify = false }): Visit => ({
     way: '',
     modes,
@@ -120,6 +126,9 @@ function peerContender({ installed, redis, postgres }: Grounds, peer: Peer): Con
     visits: all,
   };
 }
+
+/** The newest that there is, and the same for everybody. */
+const nodeOf = ({ installed }: Grounds): NodeProgram => (typeof installed === 'string' ? THIS_NODE : installed.node);
 
 /** Each peer with the setting that suits it best in each measurement; the single ones, which are hardest on a table, come last. */
 function staysOf({ name }: Peer): { modes: readonly Mode[]; concurrency: number; notify?: boolean }[] {
@@ -140,19 +149,24 @@ function staysOf({ name }: Peer): { modes: readonly Mode[]; concurrency: number;
   }
 }
 
-function plainServices({ load, databaseUrl }: Grounds): (Contender | Missing)[] {
+function plainServices(grounds: Grounds): (Contender | Missing)[] {
+  const { load, databaseUrl } = grounds;
+  const { path: node, version } = nodeOf(grounds);
   const service = (name: string, title: string, keeps: string, pace: number, options: () => Promise<PlainOptions>): Contender => ({
     name,
     title,
-    settings: 'one process',
+    settings: `one process; Node ${version}`,
     keeps,
     pace,
     visits: [{ way: 'http.', modes: ['accept'], open: async () => PlainSite.start(await options(), load) }],
   });
-  const hello = service('hello', 'Nest + Express, hello', 'Nothing.', 1, () => Promise.resolve({ program: 'hello', databaseUrl: null }));
+  const hello = service('hello', 'Nest + Express, hello', 'Nothing.', 1, () =>
+    Promise.resolve({ program: 'hello', databaseUrl: null, node }),
+  );
   if (databaseUrl === null) return [hello, missing('plain', 'there is no database server')];
   const insert = async (secret: 'key' | 'string'): Promise<PlainOptions> => ({
     program: 'insert',
+    node,
     databaseUrl: await newDatabase(databaseUrl),
     env: { PLAIN_SECRET: secret },
   });

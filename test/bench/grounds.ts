@@ -25,7 +25,8 @@ export interface Provided extends Grounds {
 export async function provideGrounds(options: Options, profiles: string | null, say: (text: string) => void): Promise<Provided> {
   const isWanted = (name: string): boolean => options.only?.includes(name) ?? true;
   const wanted = PEERS.filter(({ name }) => isWanted(name));
-  const installed = wanted.length === 0 ? 'nobody has asked for it' : tryInstall(say);
+  // With them comes the Node that everybody runs on.
+  const installed = tryInstall(say);
   const needs = (server: 'redis' | 'postgres'): boolean => wanted.some((peer) => peer.server === server);
   const servers = await provideServers(MARIADB);
   const [redis, postgres] = await Promise.all([

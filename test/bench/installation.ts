@@ -40,6 +40,8 @@ export interface InstallationOptions {
   readonly profiles: string | null;
   /** What sends the requests; null where tasks come from a program that embeds the api. */
   readonly load: LoadGenerator | null;
+  /** Path of the Node to run it; this one's unless given. */
+  readonly node?: string;
   /** Worker processes; 1 unless given. */
   readonly workers?: number;
   /** More settings for every role. */
@@ -169,7 +171,7 @@ export class Installation implements Site {
   private async embed(role: string): Promise<void> {
     const settings = { queue: QUEUE };
     const env = this.environmentOf(role);
-    this.program = await Remote.start({ adapter: ADAPTER, role: 'producer', settings, env, node: process.execPath });
+    this.program = await Remote.start({ adapter: ADAPTER, role: 'producer', settings, env, node: this.options.node ?? process.execPath });
   }
 
   private async closeProgram(): Promise<void> {
@@ -188,9 +190,9 @@ export class Installation implements Site {
   }
 
   private async run(role: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
-    const { profiles } = this.options;
-    const env = { ...this.environmentOf(role), ...more };
-    const app = new App(profiles === null ? { env } : { env, program: PROFILED, arguments: [profiles, role] });
+    const { profiles, node } = this.options;
+    const common = { env: { ...this.environmentOf(role), ...more }, ...(node !== undefined && { node }) };
+    const app = new App(profiles === null ? common : { ...common, program: PROFILED, arguments: [profiles, role] });
     this.apps.set(role, app);
     await app.waitForReady(READY_MS);
   }

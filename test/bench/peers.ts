@@ -67,11 +67,18 @@ export const PEERS: readonly Peer[] = [
   },
 ];
 
+export interface NodeProgram {
+  readonly path: string;
+  readonly version: string;
+}
+
+export const THIS_NODE: NodeProgram = { path: process.execPath, version: process.versions.node };
+
 export interface Installed {
   /** Peer → its version. */
   readonly versions: Readonly<Record<string, string>>;
-  /** The Node of those that need a newer one than this, or null. */
-  readonly newerNode: { readonly path: string; readonly version: string } | null;
+  /** The newest Node there is, which may be this one. */
+  readonly node: NodeProgram;
 }
 
 /** @throws Error that says why the packages cannot be installed. */
@@ -83,7 +90,7 @@ export function installPeers(say: (text: string) => void): Installed {
     execFileSync('npm', words, { cwd: FOLDER, stdio: ['ignore', 'ignore', 'pipe'], timeout: INSTALL_MS });
     writeFileSync(STAMP, lock);
   }
-  return { versions: Object.fromEntries(PEERS.map(({ name }) => [name, versionOf(name)])), newerNode: newerNode() };
+  return { versions: Object.fromEntries(PEERS.map(({ name }) => [name, versionOf(name)])), node: newestNode() };
 }
 
 function versionOf(name: string): string {
@@ -91,14 +98,10 @@ function versionOf(name: string): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-function newerNode(): Installed['newerNode'] {
-  const packaged = join(INSTALLED, `node-${process.platform}-${process.arch}`, 'bin', 'node');
-  const candidates = [...(isFile(packaged) ? [packaged] : []), process.execPath];
-  for (const path of candidates) {
-    const version = outputOf(path, '--version')?.replace(/^v/, '') ?? '0';
-    if (isNewer(version)) return { path, version };
-  }
-  return null;
+function newestNode(): NodeProgram {
+  const path = join(INSTALLED, `node-${process.platform}-${process.arch}`, 'bin', 'node');
+  const version = isFile(path) ? outputOf(path, '--version')?.replace(/^v/, '') : undefined;
+  return version !== undefined && Number.parseInt(version) > Number.parseInt(THIS_NODE.version) ? { path, version } : THIS_NODE;
 }
 
 /** Whether the peers that need it can use this version of Node. */

@@ -28,6 +28,8 @@ export interface PlainOptions {
   /** Null where it has none. */
   readonly databaseUrl: string | null;
   readonly env?: Readonly<Record<string, string>>;
+  /** Path of the Node to run it. */
+  readonly node: string;
 }
 
 export class PlainSite implements Site {
@@ -46,8 +48,9 @@ export class PlainSite implements Site {
   }
 
   /** Resolves when it listens. */
-  static async start({ program, databaseUrl, env = {} }: PlainOptions, load: LoadGenerator): Promise<PlainSite> {
+  static async start({ program, databaseUrl, node, env = {} }: PlainOptions, load: LoadGenerator): Promise<PlainSite> {
     const child = fork(PLAIN_PROGRAMS[program], {
+      execPath: node,
       execArgv: ['--import', TYPESCRIPT],
       env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...(databaseUrl !== null && { DATABASE_URL: databaseUrl }), ...env },
       stdio: ['ignore', 2, 2, 'ipc'],

@@ -25,6 +25,8 @@ type Answer = { readonly result: unknown } | { readonly failure: string };
 
 export class Remote {
   private complaint = '';
+  /** The call before: answers do not say to what they are one. */
+  private before: Promise<unknown> = Promise.resolve();
 
   private constructor(private readonly child: ChildProcess) {
     for (const stream of [child.stdout, child.stderr]) {
@@ -57,10 +59,14 @@ export class Remote {
     return this.child.pid ?? 0;
   }
 
-  async call<T>(call: string, argument: unknown, deadlineMs: number): Promise<T> {
-    const answered = this.answer(deadlineMs, call);
-    this.child.send({ call, argument });
-    return (await answered) as T;
+  call<T>(call: string, argument: unknown, deadlineMs: number): Promise<T> {
+    const answered = this.before.then(() => {
+      const answer = this.answer(deadlineMs, call);
+      this.child.send({ call, argument });
+      return answer as Promise<T>;
+    });
+    this.before = answered.catch(() => undefined);
+    return answered;
   }
 
   /** Fails where it has written anything but warnings: what works says nothing. */

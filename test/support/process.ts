@@ -23,6 +23,8 @@ export interface AppOptions {
   /** The words of a command that runs the command after it in its own place, such as one that enters a namespace. */
   launcher?: readonly string[];
   cwd?: string;
+  /** Path of the Node to run it; this one's unless given. */
+  node?: string;
 }
 
 export interface Exit {
@@ -45,7 +47,7 @@ export class App {
   constructor(private readonly options: AppOptions) {
     const program = options.program ?? PROGRAM;
     if (!existsSync(program)) throw new Error('There is no build to test. Run `npm run build` first.');
-    const words = [...(options.launcher ?? []), process.execPath, ...FLAGS, program, ...(options.arguments ?? [])];
+    const words = [...(options.launcher ?? []), options.node ?? process.execPath, ...FLAGS, program, ...(options.arguments ?? [])];
     const child = spawn(words[0] ?? '', words.slice(1), {
       env: { PATH: process.env['PATH'], PORT: '0', ...options.env },
       cwd: options.cwd,

@@ -21,6 +21,11 @@ const PLACES_MS = 1_000;
 /** How many looks in a row go on to the next places at once where they yield nothing; then it goes on after a pause. */
 const LOOKS_MAX = 16;
 const WAKE_EVERY_MS = 100;
+/**
+ * How many slots are filled at once. With all of them the worker and its database would take turns: it waits while a thousand are claimed,
+ * and is waited for while a thousand run.
+ */
+const DEALT_MAX = 500;
 
 /** What the drawer needs of the intake. */
 type DrawnInto = Pick<Intake, 'ready' | 'isClosed' | 'takeBacklog'> & { readonly slots: Pick<Intake['slots'], 'free' | 'reserve'> };
@@ -128,7 +133,7 @@ export class Drawer {
 
   private async drawLane(lane: Lane, members: readonly Backlog[], signal: AbortSignal): Promise<number> {
     const { slots } = this.intake;
-    const mayTake = this.sharing.dealBacklog(lane, members, slots.free);
+    const mayTake = this.sharing.dealBacklog(lane, members, Math.min(slots.free, DEALT_MAX));
     let found = 0;
     for (const place of members) {
       const share = mayTake(place);

@@ -13,6 +13,7 @@ import { describe, driverErrorOf, isDenied } from './failures.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { MysqlDatabase } from './mysql-database.js';
 import { createSessionPool, type SessionSettings } from './mysql-pool.js';
+import { asRendered } from './render.js';
 import { assertPacketFits, packetBytesNeeded } from './packet-limit.js';
 import { serverAddress, type DatabaseTls } from './server-address.js';
 import { checkServer } from './server-checks.js';
@@ -132,7 +133,10 @@ async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
   await dataSource.initialize().catch((error: unknown) => {
     throw describe(driverErrorOf(error));
   });
-  const pool = createSessionPool({ ...server, connectionLimit: options.poolSize, multipleStatements: true }, session);
+  const pool = createSessionPool(
+    { ...server, connectionLimit: options.poolSize, multipleStatements: true, queryFormat: asRendered },
+    session,
+  );
   const database = new MysqlDatabase(pool, dataSource, engine, limits, options.random ?? Math.random, options.clock ?? new SystemClock());
   return { database, dataSource, engine };
 }

@@ -36,10 +36,10 @@ export interface SameClaim {
   members: readonly Settlement[];
 }
 
-/** Moves all successes of one attempt number in one statement. */
-export function succeed(dialect: Dialect, worker: Buffer, attempt: number, ids: readonly Buffer[]): Sql {
+/** Moves all successes of one attempt number in one statement. `at`: when, by the database's clock. */
+export function succeed(dialect: Dialect, worker: Buffer, attempt: number, ids: readonly Buffer[], at: Sql): Sql {
   const ordered = [...ids].sort(Buffer.compare);
-  return sql`UPDATE tasks${dialect.byPrimary} SET state = 'succeeded', phase = 'succeeded', worker_id = ${NOBODY}, finished_at = ${dialect.now}, updated_at = ${dialect.now} WHERE id IN (${list(ordered)}) AND state = 'running' AND worker_id = ${worker} AND attempt = ${attempt}`;
+  return sql`UPDATE tasks${dialect.byPrimary} SET state = 'succeeded', phase = 'succeeded', worker_id = ${NOBODY}, finished_at = ${at}, updated_at = ${at} WHERE id IN (${list(ordered)}) AND state = 'running' AND worker_id = ${worker} AND attempt = ${attempt}`;
 }
 
 /** Moves one task by any verdict. */
@@ -48,7 +48,7 @@ export function move(dialect: Dialect, { worker, task, verdict }: Settlement): S
   const { now } = dialect;
   switch (verdict.kind) {
     case 'succeeded':
-      return succeed(dialect, worker, task.attempt, [task.bytes]);
+      return succeed(dialect, worker, task.attempt, [task.bytes], now);
     case 'retry':
       return sql`UPDATE tasks SET state = 'retrying', phase = 'waiting', worker_id = ${NOBODY}, failures = failures + 1, run_at = ${now} + ${verdict.delayMs}, updated_at = ${now} ${mine}`;
     case 'failed':
@@ -103,22 +103,12 @@ function outcomeOf(verdict: Verdict): AttemptOutcome {
   }
 }
 
-/** One attempt row per settlement. */
-export function recordAttempts(dialect: Dialect, settlements: readonly Settlement[]): Sql {
+/** One attempt row per settlement, ended `at`. */
+export function recordAttempts(settlements: readonly Settlement[], at: Sql): Sql {
   const values = settlements.map(({ worker, task, verdict }) => {
     const error = verdict.kind === 'succeeded' || verdict.kind === 'snoozed' ? null : verdict.error;
     const result = verdict.kind === 'succeeded' ? verdict.result : null;
-    return [
-      task.bytes,
-      task.attempt,
-      outcomeOf(verdict),
-      worker,
-      task.startedAt,
-      dialect.now,
-      error?.code ?? '',
-      error?.message ?? '',
-      result,
-    ];
+    return [task.bytes, task.attempt, outcomeOf(verdict), worker, task.startedAt, at, error?.code ?? '', error?.message ?? '', result];
   });
   return sql`INSERT INTO attempts (task_id, attempt, outcome, worker_id, started_at, finished_at, error_code, error_message, result) VALUES ${rows(values)}`;
 }

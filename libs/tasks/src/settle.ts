@@ -153,21 +153,18 @@ export class TaskSettler {
     const { dialect } = this.database;
     return this.database.transaction(async (transaction) => {
       const groups = grouped(settlements);
-      const outcomes = await transaction.run(
-        groups.map((group) =>
-          succeed(
-            dialect,
-            group.worker,
-            group.attempt,
-            group.members.map(({ task }) => task.bytes),
-          ),
-        ),
-      );
+      // Fixed for all: as an expression it would be parsed and worked out for every row.
+      const fixing = dialect.fixNow === null ? [] : [dialect.fixNow];
+      const moves = groups.map(({ worker, attempt, members }) => {
+        const ids = members.map(({ task }) => task.bytes);
+        return succeed(dialect, worker, attempt, ids, dialect.fixedNow);
+      });
+      const outcomes = (await transaction.run([...fixing, ...moves])).slice(fixing.length);
       groups.forEach((group, index) => {
         if (outcomes[index]?.affected !== group.members.length) throw new LostRow();
       });
       failpoint('settle.moved');
-      await transaction.commitWith([recordAttempts(dialect, settlements), ...this.quotas.giveBack(settlements.map(placeOf))]);
+      await transaction.commitWith([recordAttempts(settlements, dialect.fixedNow), ...this.quotas.giveBack(settlements.map(placeOf))]);
       failpoint('settle.committed');
       return settlements.map(() => 'settled' as const);
     });
@@ -210,7 +207,7 @@ export class TaskSettler {
     if (written.length > 0) {
       await transaction.commitWith([
         ...written.map((settlement) => move(dialect, settlement)),
-        recordAttempts(dialect, written),
+        recordAttempts(written, dialect.now),
         ...setTimers(dialect, written, this.unhandledGraceMs),
         ...recordEvents(dialect, written.flatMap(told)),
         sql`DELETE FROM cancel_requests WHERE task_id IN (${list(written.map(({ task }) => task.bytes))})`,

@@ -8,7 +8,7 @@ import { canStartLocalPostgres, startLocalPostgres } from '../../support/servers
 import { Installation } from '../installation.js';
 import { Bench } from '../measure.js';
 import { PeerSite } from '../peer-site.js';
-import { installPeers, PEERS } from '../peers.js';
+import { installPeers, isNewer, PEERS } from '../peers.js';
 import type { Site } from '../site.js';
 import { slowDisk } from './slow-disk.js';
 
@@ -62,8 +62,8 @@ async function product(backend: Backend, environment: readonly string[]): Promis
 
 async function ofPeer(name: Exclude<Name, 'product'>, environment: readonly string[]): Promise<Pick<OnDisk, 'bulk' | 'single'>> {
   if (!canStartLocalPostgres()) throw new Error('there is no PostgreSQL here');
-  const node = installPeers(() => undefined).newerNode;
-  if (node === null) throw new Error('it needs Node 22.18 or newer, and none can be had here');
+  const { node } = installPeers(() => undefined);
+  if (!isNewer(node.version)) throw new Error('it needs Node 22.18 or newer, and none can be had here');
   const server = await startLocalPostgres(['shared_buffers=512MB', 'max_wal_size=2GB'], environment);
   try {
     const peer = PEERS.find((one) => one.name === name)!;
