@@ -128,7 +128,8 @@ function peerContender(grounds: Grounds, peer: Peer): Contender | Missing {
 }
 
 /** The newest that there is, and the same for everybody. */
-const nodeOf = ({ installed }: Grounds): NodeProgram => (typeof installed === 'string' ? THIS_NODE : installed.node);
+export const nodeOf = ({ installed }: Pick<Grounds, 'installed'>): NodeProgram =>
+  typeof installed === 'string' ? THIS_NODE : installed.node;
 
 /** Each peer with the setting that suits it best in each measurement; the single ones, which are hardest on a table, come last. */
 function staysOf({ name }: Peer): { modes: readonly Mode[]; concurrency: number; notify?: boolean }[] {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { backends } from '../support/backends.js';
 import { provideServers } from '../support/servers/provide.js';
 import type { Round } from './bars.js';
-import { contenders, type Contender, type Visit } from './contenders.js';
+import { contenders, nodeOf, type Contender, type Visit } from './contenders.js';
 import { provideGrounds } from './grounds.js';
 import { Bench, type Measurement, type Observer } from './measure.js';
 import { readOptions, type Options } from './options.js';
@@ -88,7 +88,10 @@ async function run(options: Options): Promise<void> {
       for (const contender of rotated(taking, count)) round[contender.name] = await turn(contender, options, failures);
       rounds.push(round);
     }
-    const text = [await surroundings(options, loadBefore), figures({ contenders: taking, missing: absent, rounds, failures })].join('\n\n');
+    const text = [
+      await surroundings(options, loadBefore, nodeOf(grounds).version),
+      figures({ contenders: taking, missing: absent, rounds, failures }),
+    ].join('\n\n');
     process.stdout.write(`\n${text}\n`);
     // There are figures, but not those that were asked for.
     if (failures.length > 0) process.exitCode = 1;

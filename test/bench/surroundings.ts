@@ -6,10 +6,15 @@ import { databaseServer, redisServer } from './servers.js';
 
 const GIB = 1024 ** 3;
 
-export async function surroundings(options: { rounds: number; concurrency: number }, loadBefore: number): Promise<string> {
+/** `node`: the version that the contenders ran on. */
+export async function surroundings(
+  options: { rounds: number; concurrency: number },
+  loadBefore: number,
+  node: string = process.versions.node,
+): Promise<string> {
   const { database, redis } = endpoints();
   const servers = [database && (await databaseServer(database.url)), redis === null ? null : await redisServer(redis)];
-  const versions = [`Node ${process.versions.node}`, ...servers.flatMap((server) => server?.version ?? [])];
+  const versions = [`Node ${node}`, ...servers.flatMap((server) => server?.version ?? [])];
   const [first] = cpus();
   return [
     `Measured on ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC.`,

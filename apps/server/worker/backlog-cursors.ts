@@ -4,7 +4,8 @@
  * else it does (measured on MariaDB, a backlog of 60,000: 24 µs of 40 per task). It also walks over what other workers hold.
  *
  * Tasks may come to stand behind the cursor: retried, put aside, or committed late. So it counts for a second from the front and no
- * longer, and whoever gets less than he asked for goes back to the front at once: a task is passed over for a second at most.
+ * longer, and whoever gets less than he asked for goes back to the front at once: a task is passed over for a second, and the claim that
+ * is under way then.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '@app/lifecycle';
@@ -30,12 +31,12 @@ export class BacklogCursors {
     return null;
   }
 
-  /** A claim that began where `of` said has taken tasks up to this id. */
-  moved(place: Backlog, after: Buffer): void {
+  /** A claim that began where `of` said, at that time of the monotonic clock, has taken tasks up to this id. */
+  moved(place: Backlog, after: Buffer, begunAt: number): void {
     const key = keyOf(place);
-    const since = this.cursors.get(key)?.since ?? this.clock.monotonic();
-    if (this.cursors.size >= PLACES_MAX) this.cursors.clear();
-    this.cursors.set(key, { after, since });
+    const found = this.cursors.get(key);
+    if (found === undefined && this.cursors.size >= PLACES_MAX) this.cursors.clear();
+    this.cursors.set(key, { after, since: found?.since ?? begunAt });
   }
 
   /** Back to the front. Answers whether it was anywhere else. */

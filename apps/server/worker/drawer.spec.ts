@@ -103,6 +103,33 @@ describe('the backlog under more tasks than slots', () => {
   });
 });
 
+describe('a worker with more free slots than are dealt at once', () => {
+  it('gives those that are to the lane whose turn it is, where that has enough', async () => {
+    const draws: string[][] = [];
+    const intake = {
+      slots: { free: 1_000, reserve: (wanted: number) => wanted },
+      ready: () => {
+        draws.push([]);
+        return Promise.resolve(draws.length <= 8);
+      },
+      isClosed: () => false,
+      takeBacklog: ({ lane }: Backlog, reserved: number) => {
+        draws.at(-1)!.push(`${lane} ${reserved}`);
+        return Promise.resolve(reserved);
+      },
+    };
+    const claimer = { backlog: () => Promise.resolve(places(1, 1)) };
+    const loops = new Loops();
+    const config = { workerQueues: '*', workerPollMs: 600_000 } as const;
+    const drawer = new Drawer(config, claimer, intake, new Sharing(new FixedLimits()), new SystemClock(), loops, logger);
+    drawer.start();
+    await until(() => draws.length > 8, { what: 'eight draws' });
+    await drawer.stop();
+    const turns = ['high', 'normal', 'high', 'high', 'normal', 'high', 'low', 'high'];
+    expect(draws.slice(0, 8)).toEqual(turns.map((lane) => [`${lane} 500`]));
+  });
+});
+
 describe('a backlog of more places than one look takes in', () => {
   let stop: () => Promise<void> = () => Promise.resolve();
 

@@ -100,10 +100,11 @@ export class Drawer {
     const places = (await this.look()).filter((place) => !this.intake.isClosed(place));
     if (places.length === 0) return this.lookFurther();
     this.turn += 1;
+    const most = Math.min(this.intake.slots.free, DEALT_MAX);
     let found = 0;
     for (const lane of laneOrder(this.turn)) {
       const members = places.filter((place) => place.lane === lane);
-      found += await this.drawLane(lane, members, signal);
+      found += await this.drawLane(lane, members, most - found, signal);
     }
     if (found > 0) this.dry = 0;
     else this.lookedAt = Number.NEGATIVE_INFINITY;
@@ -131,9 +132,9 @@ export class Drawer {
     return this.places;
   }
 
-  private async drawLane(lane: Lane, members: readonly Backlog[], signal: AbortSignal): Promise<number> {
+  private async drawLane(lane: Lane, members: readonly Backlog[], most: number, signal: AbortSignal): Promise<number> {
     const { slots } = this.intake;
-    const mayTake = this.sharing.dealBacklog(lane, members, Math.min(slots.free, DEALT_MAX));
+    const mayTake = this.sharing.dealBacklog(lane, members, Math.min(slots.free, most));
     let found = 0;
     for (const place of members) {
       const share = mayTake(place);

@@ -30,6 +30,8 @@ const AWAY_MS_MAX = 2_000;
 
 /** One try to claim ids. */
 type Claim = (worker: Buffer, ids: readonly Buffer[]) => Promise<ClaimedTask[]>;
+/** Is told what is about to be claimed. */
+type Trying = (ids: readonly Buffer[]) => void;
 
 @Injectable()
 export class Intake {
@@ -116,23 +118,28 @@ export class Intake {
   /** Claims from one place of the backlog into slots reserved for it; returns how many it got. */
   async takeBacklog(place: Backlog, reserved: number): Promise<number> {
     return this.oneAtATime(async () => {
-      const got = await this.takeFrom(place, reserved);
-      if (got === reserved || !this.cursors.reset(place)) return got;
+      const began = this.cursors.of(place);
+      const got = await this.takeFrom(place, reserved, began);
+      if (got === reserved) return got;
+      // After a failure there is no cursor; and what is to be asked again before the next claim is asked again here.
+      const mayGoOn = this.cursors.reset(place) && began !== null && this.lease.held && !this.drain.draining;
+      if (!mayGoOn || this.suspects.closed || this.isClosed(place)) return got;
       const more = this.slots.reserve(reserved - got);
-      return got + (more === 0 ? 0 : await this.takeFrom(place, more));
+      return got + (more === 0 ? 0 : await this.takeFrom(place, more, null));
     });
   }
 
-  private async takeFrom(place: Backlog, reserved: number): Promise<number> {
+  private async takeFrom(place: Backlog, reserved: number, after: Buffer | null): Promise<number> {
     if (!this.lease.held) return this.start(this.lease.id, [], reserved);
     const worker = this.lease.id;
     let tried: readonly Buffer[] = [];
-    const trying = (ids: readonly Buffer[]): void => {
+    const trying: Trying = (ids) => {
       tried = ids;
     };
     try {
-      return this.start(worker, await this.draw(worker, place, reserved, trying), reserved);
+      return this.start(worker, await this.draw(worker, place, reserved, after, trying), reserved);
     } catch (err) {
+      this.cursors.reset(place);
       if (tried.length === 0) {
         // What was never begun has taken nothing; whether the database is away, the next look tells.
         this.logger.warn({ err }, 'Claiming from the backlog failed; trying again.');
@@ -144,9 +151,9 @@ export class Intake {
     }
   }
 
-  private async draw(worker: Buffer, place: Backlog, most: number, trying: (ids: readonly Buffer[]) => void): Promise<ClaimedTask[]> {
+  private async draw(worker: Buffer, place: Backlog, most: number, after: Buffer | null, trying: Trying): Promise<ClaimedTask[]> {
     const limit = this.limits.of(place.tenant);
-    if (limit === null) return this.drawOn(worker, place, most, trying);
+    if (limit === null) return this.drawOn(worker, place, most, after, trying);
     this.limits.asking();
     const claim = await this.limitedClaimer.claimBacklog(worker, place, most, limit, trying, this.unclaimable.ids);
     const claimed = this.noting(place.tenant, claim);
@@ -154,14 +161,15 @@ export class Intake {
     return claimed;
   }
 
-  private async drawOn(worker: Buffer, place: Backlog, most: number, trying: (ids: readonly Buffer[]) => void): Promise<ClaimedTask[]> {
+  private async drawOn(worker: Buffer, place: Backlog, most: number, after: Buffer | null, trying: Trying): Promise<ClaimedTask[]> {
+    const begunAt = this.clock.monotonic();
     let last: Buffer | undefined;
-    const noted = (ids: readonly Buffer[]): void => {
+    const noted: Trying = (ids) => {
       last = ids.at(-1);
       trying(ids);
     };
-    const claimed = await this.claimer.claimBacklog(worker, place, most, noted, this.unclaimable.ids, this.cursors.of(place));
-    if (last !== undefined) this.cursors.moved(place, last);
+    const claimed = await this.claimer.claimBacklog(worker, place, most, noted, this.unclaimable.ids, after);
+    if (last !== undefined) this.cursors.moved(place, last, begunAt);
     return claimed;
   }
 

@@ -14,6 +14,9 @@ import { deliveriesOf, IDS_PER_ENTRY } from './redis-replies.js';
 /** How much longer than BLOCK to wait for the answer before the connection counts as dead, in ms. */
 const ANSWER_MARGIN_MS = 2_000;
 
+/** Entries of each lane that a wait brings at most: whatever is in a lower lane comes with what is in a higher one. */
+const LOOK_MAX = 2;
+
 export type Finish = (deliveries: readonly Finished[]) => Promise<void>;
 
 export class RedisReader implements DoorbellReader {
@@ -22,8 +25,8 @@ export class RedisReader implements DoorbellReader {
   private readonly closing = new AbortController();
   /** Tasks per entry lately: COUNT counts entries, the caller counts tasks. */
   private packing = 1;
-  /** Whether lanes are read one after the other although there is room for all: more may be there than a look brings, or one is broken. */
-  private oneByOne = false;
+  /** Whether every lane could be read when last asked: in one command, one that is broken makes the others fail. */
+  private whole = true;
   private readonly laneOfKey: Map<string, Lane>;
 
   constructor(
@@ -70,32 +73,42 @@ export class RedisReader implements DoorbellReader {
     return Promise.resolve();
   }
 
-  /** In one trip where there is room for whatever it brings; else lane by lane, because a later lane gets what the earlier ones leave. */
+  /**
+   * Whoever waits found nothing a moment ago, so he waits at once, at all lanes together: what that brings is little, and handed on as it
+   * comes, because a message that is held here while more is read is lost to its worker where the read is stopped.
+   */
   private async readLanes({ tasks, lanes, blockMs }: ReadOptions): Promise<Delivery[]> {
     const connection = await this.connected();
-    const entries = Math.floor(tasks / (lanes.length * IDS_PER_ENTRY));
-    const isLook = entries > 0 && !this.oneByOne;
-    // Until it is known that nothing is left, and that no lane makes the others fail.
-    this.oneByOne = true;
-    const found = isLook ? await this.readGroup(connection, lanes, entries, blockMs) : [];
-    const isLeft = !isLook || lanes.some((lane) => found.filter((delivery) => delivery.lane === lane).length >= entries);
-    if (isLeft) await this.readInOrder(connection, lanes, tasks, found);
-    if (isLeft && found.length > 0) return found;
-    this.oneByOne = false;
-    return isLook || blockMs === 0 ? found : this.readGroup(connection, lanes, 1, blockMs);
+    const entries = Math.min(LOOK_MAX, Math.floor(tasks / (lanes.length * IDS_PER_ENTRY)));
+    if (blockMs > 0 && entries > 0 && this.whole) {
+      this.whole = false;
+      const found = await this.readGroup(connection, lanes, entries, blockMs);
+      this.whole = true;
+      return this.learn(found);
+    }
+    const found = await this.readInOrder(connection, lanes, tasks);
+    if (found.length > 0 || blockMs === 0) return found;
+    return this.readGroup(connection, lanes, 1, blockMs);
   }
 
-  private async readInOrder(connection: RedisConnection, lanes: readonly Lane[], tasks: number, found: Delivery[]): Promise<void> {
-    let room = tasks - tasksIn(found);
+  /** From high to low, because a later lane gets what the earlier ones leave. */
+  private async readInOrder(connection: RedisConnection, lanes: readonly Lane[], tasks: number): Promise<Delivery[]> {
+    const found: Delivery[] = [];
+    let room = tasks;
     for (const lane of lanes) {
-      if (room <= 0) break;
+      if (room <= 0) return found;
       const batch = await this.readLane(connection, lane, room, found.length > 0);
-      if (batch === null) return;
-      const brought = tasksIn(batch);
-      if (batch.length > 0) this.packing = Math.max(1, brought / batch.length);
-      room -= brought;
+      if (batch === null) return found;
+      room -= tasksIn(this.learn(batch));
       found.push(...batch);
     }
+    this.whole = true;
+    return found;
+  }
+
+  private learn(batch: Delivery[]): Delivery[] {
+    if (batch.length > 0) this.packing = Math.max(1, tasksIn(batch) / batch.length);
+    return batch;
   }
 
   /** Null where the read failed after others had succeeded: what those brought is delivered and must not be dropped. */

@@ -69,9 +69,10 @@ export class TaskSettler {
    * Unavailable when too much is held already.
    */
   settle(settlement: Settlement): Promise<Settled> {
-    this.settling += 1;
     // With the others first; and where its group met a lock, by itself, in turn with those in the same place.
-    return this.batch.add(settlement).then(
+    const added = this.batch.add(settlement);
+    this.settling += 1;
+    return added.then(
       (settled) => {
         this.ended();
         return settled;

@@ -54,7 +54,15 @@ async function product(backend: Backend, environment: readonly string[]): Promis
   try {
     const place = { ...(await backend.environment()), DATABASE_URL: await newDatabase(server.url) };
     const slow: Backend = { ...backend, environment: () => Promise.resolve(place) };
-    return await measure(await Installation.start(slow, { concurrency: CONCURRENCY.product, profiles: null, load: null }), 1);
+    return await measure(
+      await Installation.start(slow, {
+        concurrency: CONCURRENCY.product,
+        profiles: null,
+        load: null,
+        node: installPeers(() => undefined).node.path,
+      }),
+      1,
+    );
   } finally {
     await server.remove();
   }

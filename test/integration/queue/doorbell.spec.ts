@@ -1,6 +1,6 @@
 /** What the queue port promises, the same in process and on Redis. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { laneAt, laneNumber, laneOf, laneOrder, LANES, type Doorbell, type Lane } from '../../../libs/queue/src/index.js';
+import { laneAt, laneNumber, laneOf, laneOrder, LANES, type Delivery, type Doorbell, type Lane } from '../../../libs/queue/src/index.js';
 import { backends } from '../../support/backends.js';
 import { until, within } from '../../support/until.js';
 import { BELIEF_MS, Doorbells, drain, hex, idsOf, newId, newIds, newQueue, reading, ringOf, WINDOW } from './doorbells.js';
@@ -108,6 +108,21 @@ describe.each(backends())('the doorbell beside $name', (backend) => {
       }
       expect(served).toBe(20);
     });
+
+    it('let hardly anything of a lower one past whoever has waited, while the high one is full', async () => {
+      const queue = newQueue();
+      const [high, low] = [newIds(30), newIds(30)];
+      for (const lane of ['high', 'low'] as const)
+        for (const id of lane === 'high' ? high : low) await doorbell.ring([ringOf(queue, [id], lane)]);
+      const reader = doorbells.reader(doorbell, queue);
+      // As a worker reads: it waits, and once something has come it reads on without waiting.
+      const waited = await reader.read(reading({ tasks: 1_000, blockMs: 1_000 }));
+      const next = await reader.read(reading({ tasks: 20 }));
+      const lows = (deliveries: readonly Delivery[]): number => deliveries.filter(({ lane }) => lane === 'low').length;
+      expect(lows(waited)).toBeLessThanOrEqual(waited.length < 60 ? 2 : 30);
+      expect(lows(next)).toBe(0);
+      expect(idsOf([...waited, ...next, ...(await reader.read(reading()))]).sort()).toEqual(hex([...high, ...low]).sort());
+    });
   });
 
   describe('the window', () => {
@@ -167,6 +182,15 @@ describe.each(backends())('the doorbell beside $name', (backend) => {
       const taken = idsOf(await reader.read(reading({ tasks: 50 }))).length;
       expect(taken).toBeGreaterThanOrEqual(50);
       expect(taken).toBeLessThan(70);
+    });
+
+    it('learns it from what it has waited for as well', async () => {
+      const queue = newQueue();
+      const reader = doorbells.reader(doorbell, queue);
+      await doorbell.ring([ringOf(queue, newIds(10))]);
+      await reader.read(reading({ tasks: 1_000, blockMs: 1_000 }));
+      for (let index = 0; index < 40; index += 1) await doorbell.ring([ringOf(queue, newIds(10))]);
+      expect(idsOf(await reader.read(reading({ tasks: 50 }))).length).toBeLessThan(70);
     });
 
     it('waits for a message and wakes when one is rung', async () => {

@@ -264,6 +264,29 @@ onEveryStore('the intake', (current, backend) => {
     await until(() => slots.busy === 0, { what: 'every slot to be free' });
   });
 
+  it('claims once where it began at the front, and not again once it is to stop', async () => {
+    const store = current();
+    await bench.limits.refresh();
+    const ids = (await store.addMany(6)).map(({ id }) => id).sort();
+    const [first = '', alone = '', ...others] = ids;
+    const draw = (count: number): Promise<number> => intake.takeBacklog(PLACE, slots.reserve(count));
+    await store.ringer.setAside([bytesOf(alone)]);
+    const before = store.database.counts.transaction;
+    expect(await draw(3)).toBe(1);
+    await bench.succeeded([alone]);
+    // The other one is the settlement.
+    expect(store.database.counts.transaction - before).toBe(2);
+    await store.ringer.setAside(others.map(bytesOf));
+    expect(await draw(1)).toBe(1);
+    await store.ringer.setAside([bytesOf(first)]);
+    const draining = jest.spyOn(store.drain, 'draining', 'get').mockReturnValue(true);
+    expect(await draw(4)).toBe(3);
+    draining.mockRestore();
+    expect((await store.row(first)).state).toBe('queued');
+    await bench.succeeded(others);
+    await until(() => slots.busy === 0, { what: 'every slot to be free' });
+  });
+
   it('finds what can run behind what has expired', async () => {
     const store = current();
     const expired = (await store.addMany(SLOTS)).map(({ id }) => id);
