@@ -7,7 +7,7 @@ import { Installation } from './installation.js';
 import type { LoadGenerator } from './load-generator.js';
 import type { Mode } from './measure.js';
 import { PeerSite, type PeerServer } from './peer-site.js';
-import { isNewer, PEERS, THIS_NODE, type Installed, type NodeProgram, type Peer } from './peers.js';
+import { isNewer, nodeOf, PEERS, type Installed, type Peer } from './peers.js';
 import { PlainSite, type PlainOptions } from './plain-site.js';
 import type { Site } from './site.js';
 
@@ -69,13 +69,12 @@ export function contenders(grounds: Grounds): { present: Contender[]; missing: M
 }
 
 function product(grounds: Grounds, backend: Backend): Contender {
-  const { load, concurrency, profiles } = grounds;
-  const { path: node, version } = nodeOf(grounds);
-  const open = (generator: LoadGenerator | null) => () => Installation.start(backend, { concurrency, profiles, node, load: generator });
+  const { load, concurrency } = grounds;
+  const open = installationOn(backend, grounds);
   return {
     name: 'product',
     title: 'Task Runner X',
-    settings: `\`WORKER_CONCURRENCY=${concurrency}\`; everything else is the default; Node ${version}`,
+    settings: `\`WORKER_CONCURRENCY=${concurrency}\`; everything else is the default; Node ${nodeOf(grounds.installed).version}`,
     keeps: KEEPS,
     pace: 1,
     visits: [
@@ -85,14 +84,19 @@ function product(grounds: Grounds, backend: Backend): Contender {
   };
 }
 
+/** What opens it for a load over HTTP, or for one from a program that embeds the api. */
+function installationOn(backend: Backend, { concurrency, profiles, installed }: Grounds) {
+  const { path: node } = nodeOf(installed);
+  return (load: LoadGenerator | null) => () => Installation.start(backend, { concurrency, profiles, node, load });
+}
+
 function embedded(grounds: Grounds): Contender {
-  const { load, concurrency, profiles, embedded: backend } = grounds;
-  const { path: node, version } = nodeOf(grounds);
-  const open = (generator: LoadGenerator | null) => () => Installation.start(backend, { concurrency, profiles, node, load: generator });
+  const { load, concurrency, embedded: backend } = grounds;
+  const open = installationOn(backend, grounds);
   return {
     name: 'embedded',
     title: 'Task Runner X, embedded (SQLite, `ROLE=all`)',
-    settings: `\`WORKER_CONCURRENCY=${concurrency}\`, one process; everything else is the default; Node ${version}`,
+    settings: `\`WORKER_CONCURRENCY=${concurrency}\`, one process; everything else is the default; Node ${nodeOf(grounds.installed).version}`,
     keeps: KEEPS_EMBEDDED,
     pace: 1,
     visits: [
@@ -107,7 +111,7 @@ function peerContender(grounds: Grounds, peer: Peer): Contender | Missing {
   const server = peer.server === 'redis' ? redis : postgres;
   if (typeof installed === 'string') return missing(peer.name, `not installed: ${installed}`);
   if (typeof server === 'string') return missing(peer.name, server);
-  const node = nodeOf(grounds);
+  const node = nodeOf(grounds.installed);
   if (peer.needsNewerNode && !isNewer(node.version))
     return missing(peer.name, 'not installed: it needs Node 22.18 or newer, and none can be had here');
   const all = staysOf(peer).map(({ modes, concurrency, notify = false }): Visit => ({
@@ -126,10 +130,6 @@ function peerContender(grounds: Grounds, peer: Peer): Contender | Missing {
     visits: all,
   };
 }
-
-/** The newest that there is, and the same for everybody. */
-export const nodeOf = ({ installed }: Pick<Grounds, 'installed'>): NodeProgram =>
-  typeof installed === 'string' ? THIS_NODE : installed.node;
 
 /** Each peer with the setting that suits it best in each measurement; the single ones, which are hardest on a table, come last. */
 function staysOf({ name }: Peer): { modes: readonly Mode[]; concurrency: number; notify?: boolean }[] {
@@ -152,7 +152,7 @@ function staysOf({ name }: Peer): { modes: readonly Mode[]; concurrency: number;
 
 function plainServices(grounds: Grounds): (Contender | Missing)[] {
   const { load, databaseUrl } = grounds;
-  const { path: node, version } = nodeOf(grounds);
+  const { path: node, version } = nodeOf(grounds.installed);
   const service = (name: string, title: string, keeps: string, pace: number, options: () => Promise<PlainOptions>): Contender => ({
     name,
     title,

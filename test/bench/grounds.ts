@@ -9,7 +9,7 @@ import type { Grounds } from './contenders.js';
 import { LoadGenerator } from './load-generator.js';
 import type { Options } from './options.js';
 import type { PeerServer } from './peer-site.js';
-import { installPeers, PEERS, type Installed } from './peers.js';
+import { PEERS, tryInstallPeers } from './peers.js';
 import { redisServer } from './servers.js';
 
 /** Both databases get the same memory for pages and the same room for their logs. */
@@ -26,7 +26,7 @@ export async function provideGrounds(options: Options, profiles: string | null, 
   const isWanted = (name: string): boolean => options.only?.includes(name) ?? true;
   const wanted = PEERS.filter(({ name }) => isWanted(name));
   // With them comes the Node that everybody runs on.
-  const installed = tryInstall(say);
+  const installed = tryInstallPeers(say);
   const needs = (server: 'redis' | 'postgres'): boolean => wanted.some((peer) => peer.server === server);
   const servers = await provideServers(MARIADB);
   const [redis, postgres] = await Promise.all([
@@ -50,14 +50,6 @@ export async function provideGrounds(options: Options, profiles: string | null, 
       await Promise.all([servers, redis, postgres].map(async (one) => (typeof one === 'string' ? undefined : one.release())));
     },
   };
-}
-
-function tryInstall(say: (text: string) => void): Installed | string {
-  try {
-    return installPeers(say);
-  } catch (error) {
-    return (error as Error).message.split('\n', 1)[0] ?? '';
-  }
 }
 
 interface Own extends PeerServer {

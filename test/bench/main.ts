@@ -9,9 +9,10 @@ import { join } from 'node:path';
 import { backends } from '../support/backends.js';
 import { provideServers } from '../support/servers/provide.js';
 import type { Round } from './bars.js';
-import { contenders, nodeOf, type Contender, type Visit } from './contenders.js';
+import { contenders, type Contender, type Visit } from './contenders.js';
 import { provideGrounds } from './grounds.js';
 import { Bench, type Measurement, type Observer } from './measure.js';
+import { nodeOf } from './peers.js';
 import { readOptions, type Options } from './options.js';
 import { hotSpots } from './profile.js';
 import { figures, withFigures } from './report.js';
@@ -89,7 +90,7 @@ async function run(options: Options): Promise<void> {
       rounds.push(round);
     }
     const text = [
-      await surroundings(options, loadBefore, nodeOf(grounds).version),
+      await surroundings(options, loadBefore, nodeOf(grounds.installed).version),
       figures({ contenders: taking, missing: absent, rounds, failures }),
     ].join('\n\n');
     process.stdout.write(`\n${text}\n`);

@@ -81,6 +81,18 @@ export interface Installed {
   readonly node: NodeProgram;
 }
 
+/** The newest that there is, and the same for everybody. `installed` may be the reason why there are no packages. */
+export const nodeOf = (installed: Installed | string): NodeProgram => (typeof installed === 'string' ? THIS_NODE : installed.node);
+
+/** The packages, or why they cannot be installed. */
+export function tryInstallPeers(say: (text: string) => void): Installed | string {
+  try {
+    return installPeers(say);
+  } catch (error) {
+    return (error as Error).message.split('\n', 1)[0] ?? '';
+  }
+}
+
 /** @throws Error that says why the packages cannot be installed. */
 export function installPeers(say: (text: string) => void): Installed {
   const lock = readFileSync(join(FOLDER, 'package-lock.json'), 'utf8');

@@ -3,7 +3,7 @@
  * until the database has tidied it away, and a claim that begins at the front walks over all of those, which costs more than everything
  * else it does (measured on MariaDB, a backlog of 60,000: 24 µs of 40 per task). It also walks over what other workers hold.
  *
- * Tasks may come to stand behind the cursor: retried, put aside, or committed late. So it counts for a second from the front and no
+ * Tasks may come to stand before the cursor: retried, put aside, or committed late. So it counts for a second from the front and no
  * longer, and whoever gets less than he asked for goes back to the front at once: a task is passed over for a second, and the claim that
  * is under way then.
  */
@@ -31,7 +31,7 @@ export class BacklogCursors {
     return null;
   }
 
-  /** A claim that began where `of` said, at that time of the monotonic clock, has taken tasks up to this id. */
+  /** A claim that began where `of` said, at that time of the monotonic clock, has got all it asked for, up to this id. */
   moved(place: Backlog, after: Buffer, begunAt: number): void {
     const key = keyOf(place);
     const found = this.cursors.get(key);

@@ -118,11 +118,9 @@ export class Intake {
   /** Claims from one place of the backlog into slots reserved for it; returns how many it got. */
   async takeBacklog(place: Backlog, reserved: number): Promise<number> {
     return this.oneAtATime(async () => {
-      const began = this.cursors.of(place);
-      const got = await this.takeFrom(place, reserved, began);
-      if (got === reserved) return got;
-      // After a failure there is no cursor; and what is to be asked again before the next claim is asked again here.
-      const mayGoOn = this.cursors.reset(place) && began !== null && this.lease.held && !this.drain.draining;
+      const got = await this.takeFrom(place, reserved, this.cursors.of(place));
+      // Where it began at the front, or failed, there is no cursor; and what is asked before each claim is asked again before this one.
+      const mayGoOn = got < reserved && this.cursors.reset(place) && this.lease.held && !this.drain.draining;
       if (!mayGoOn || this.suspects.closed || this.isClosed(place)) return got;
       const more = this.slots.reserve(reserved - got);
       return got + (more === 0 ? 0 : await this.takeFrom(place, more, null));
@@ -163,13 +161,9 @@ export class Intake {
 
   private async drawOn(worker: Buffer, place: Backlog, most: number, after: Buffer | null, trying: Trying): Promise<ClaimedTask[]> {
     const begunAt = this.clock.monotonic();
-    let last: Buffer | undefined;
-    const noted: Trying = (ids) => {
-      last = ids.at(-1);
-      trying(ids);
-    };
-    const claimed = await this.claimer.claimBacklog(worker, place, most, noted, this.unclaimable.ids, after);
-    if (last !== undefined) this.cursors.moved(place, last, begunAt);
+    const claimed = await this.claimer.claimBacklog(worker, place, most, trying, this.unclaimable.ids, after);
+    const last = claimed.at(-1);
+    if (claimed.length === most && last !== undefined) this.cursors.moved(place, last.bytes, begunAt);
     return claimed;
   }
 

@@ -15,6 +15,6 @@ describe.each(engines)('the dialect of %s', (engine) => {
   it('locks rows where there are rows to lock', () => {
     const isServer = engine !== 'sqlite';
     expect([dialect.lock.text, dialect.lockFree.text].map((text) => text !== '')).toEqual([isServer, isServer]);
-    expect(dialect.fixNow !== null).toBe(isServer);
+    expect(dialect.fixNow).toHaveLength(isServer ? 1 : 0);
   });
 });

@@ -11,10 +11,10 @@ export interface Dialect {
   /** Milliseconds since the epoch by the database's clock, the same for the whole statement. */
   readonly now: Sql;
   /**
-   * For many rows with one time: `fixNow` goes before them in the same transaction (null where nothing is needed) and
+   * For many rows with one time: `fixNow` goes before them in the same transaction (empty where nothing is needed) and
    * `fixedNow` is then the short word for that time.
    */
-  readonly fixNow: Sql | null;
+  readonly fixNow: readonly Sql[];
   readonly fixedNow: Sql;
   /** Locks the rows read, skipping rows others hold. SQLite has one writer, so there is nothing to skip. */
   readonly lockFree: Sql;
@@ -43,7 +43,7 @@ function mysqlFamily(engine: 'mysql' | 'mariadb'): Dialect {
   return {
     engine,
     now: fragment(MYSQL_NOW),
-    fixNow: fragment(`SET @now = ${MYSQL_NOW}`),
+    fixNow: [fragment(`SET @now = ${MYSQL_NOW}`)],
     fixedNow: fragment('@now'),
     lockFree: fragment(' FOR UPDATE SKIP LOCKED'),
     lock: fragment(' FOR UPDATE'),
@@ -58,7 +58,7 @@ function mysqlFamily(engine: 'mysql' | 'mariadb'): Dialect {
 const sqlite: Dialect = {
   engine: 'sqlite',
   now: fragment(SQLITE_NOW),
-  fixNow: null,
+  fixNow: [],
   fixedNow: fragment(SQLITE_NOW),
   lockFree: nothing,
   lock: nothing,

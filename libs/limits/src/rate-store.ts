@@ -82,7 +82,7 @@ export class StoredRates extends RateStore {
   /** Moves the rows that are there, in one round trip. */
   private async move(wants: readonly Want[], before: readonly Sql[]): Promise<Map<string, Taken>> {
     const { fixNow, fixedNow } = this.database.dialect;
-    const first = fixNow === null ? before : [fixNow, ...before];
+    const first = [...fixNow, ...before];
     const scopes = list(wants.map(({ scope }) => scope.bytes));
     const read = sql`SELECT scope, tat, taken, ${fixedNow} * 1000 AS now FROM rate_states WHERE scope IN (${scopes})`;
     const outcomes = await this.database.batch([...first, ...wants.map((want) => this.update(want)), read]);

@@ -155,12 +155,11 @@ export class TaskSettler {
     return this.database.transaction(async (transaction) => {
       const groups = grouped(settlements);
       // Fixed for all: as an expression it would be parsed and worked out for every row.
-      const fixing = dialect.fixNow === null ? [] : [dialect.fixNow];
       const moves = groups.map(({ worker, attempt, members }) => {
         const ids = members.map(({ task }) => task.bytes);
         return succeed(dialect, worker, attempt, ids, dialect.fixedNow);
       });
-      const outcomes = (await transaction.run([...fixing, ...moves])).slice(fixing.length);
+      const outcomes = (await transaction.run([...dialect.fixNow, ...moves])).slice(dialect.fixNow.length);
       groups.forEach((group, index) => {
         if (outcomes[index]?.affected !== group.members.length) throw new LostRow();
       });

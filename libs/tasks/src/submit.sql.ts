@@ -75,7 +75,7 @@ function rowOf(dialect: Dialect, { id, task, phase, options, payloadBytes }: Ent
  * tenants is locked first: the order is in `usage.sql.ts` of `@app/limits`.
  */
 export function insertStatements(dialect: Dialect, entries: readonly Entry[], newQueues: readonly (readonly [string, string])[]): Sql[] {
-  const statements: Sql[] = dialect.fixNow === null ? [] : [dialect.fixNow];
+  const statements: Sql[] = [...dialect.fixNow];
   const now = dialect.fixedNow;
   if (newQueues.length > 0) {
     const values = rows(newQueues.map(([tenant, name]) => [tenant, name, 0, '', now]));

@@ -8,7 +8,7 @@ import { canStartLocalPostgres, startLocalPostgres } from '../../support/servers
 import { Installation } from '../installation.js';
 import { Bench } from '../measure.js';
 import { PeerSite } from '../peer-site.js';
-import { installPeers, isNewer, PEERS } from '../peers.js';
+import { installPeers, isNewer, nodeOf, PEERS, tryInstallPeers } from '../peers.js';
 import type { Site } from '../site.js';
 import { slowDisk } from './slow-disk.js';
 
@@ -59,7 +59,7 @@ async function product(backend: Backend, environment: readonly string[]): Promis
         concurrency: CONCURRENCY.product,
         profiles: null,
         load: null,
-        node: installPeers(() => undefined).node.path,
+        node: nodeOf(tryInstallPeers(() => undefined)).path,
       }),
       1,
     );

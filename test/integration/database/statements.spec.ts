@@ -96,7 +96,7 @@ describe.each(backends())('statements on $name', (backend) => {
     it('is one time for all rows of a transaction that fixes it', async () => {
       const { dialect } = database;
       const insertAll = sql`INSERT INTO v (k, n) VALUES ${rows([1, 2, 3].map((k) => [950_000 + k, dialect.fixedNow]))}`;
-      await database.batch([...(dialect.fixNow === null ? [] : [dialect.fixNow]), insertAll]);
+      await database.batch([...dialect.fixNow, insertAll]);
       const times = await database.query<{ n: number }>(sql`SELECT DISTINCT n FROM v WHERE k IN (${list([950_001, 950_002, 950_003])})`);
       expect(times).toHaveLength(1);
       expect(Number.isSafeInteger(times[0]?.n)).toBe(true);

@@ -43,11 +43,11 @@ export function bindBody<T extends object>(
   for (const key of Object.keys(input)) {
     const nested = fields.get(key);
     if (nested === undefined) {
-      problems.push(unknownField(`${pointer}/${escapePointer(key)}`, Object.hasOwn(refused, key) ? refused[key] : undefined));
+      problems.push(unknownField(within(pointer, key), Object.hasOwn(refused, key) ? refused[key] : undefined));
     } else if (nested === null) {
       Reflect.set(value, key, input[key]);
     } else {
-      const bound = bindBody(nested, input[key], `${pointer}/${escapePointer(key)}`);
+      const bound = bindBody(nested, input[key], within(pointer, key));
       problems.push(...bound.problems);
       Reflect.set(value, key, bound.value);
     }
@@ -102,9 +102,11 @@ function unknownField(pointer: string, why: string | undefined): FieldProblem {
 }
 
 function problemsOf(error: ValidationError, pointer: string): FieldProblem[] {
-  const at = `${pointer}/${escapePointer(error.property)}`;
+  const at = within(pointer, error.property);
   return Object.entries(error.constraints ?? {}).map(([code, message]) => ({ pointer: at, code, message }));
 }
+
+const within = (pointer: string, key: string): string => `${pointer}/${escapePointer(key)}`;
 
 /** For a JSON pointer; bounded, and without characters that do something to a terminal or a log. */
 export function escapePointer(key: string): string {
