@@ -7,6 +7,7 @@
 import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
 import { InvalidRequest, type FieldProblem } from '@app/errors';
 import { isJsonObject } from './field-rules.js';
+import { holdsAllRules } from './quick-check.js';
 
 const NESTED = 'api:nested';
 const SHOWN_PROBLEMS = 20;
@@ -52,6 +53,7 @@ export function bindBody<T extends object>(
       Reflect.set(value, key, bound.value);
     }
   }
+  if (holdsAllRules(type, value)) return { value, problems };
   const errors = validateSync(value, {
     whitelist: true,
     forbidNonWhitelisted: true,
