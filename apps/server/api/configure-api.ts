@@ -6,7 +6,7 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
 import type { NextFunction, Request, Response } from 'express';
-import helmet, { type HelmetOptions } from 'helmet';
+import type { HelmetOptions } from 'helmet';
 import { assertEveryRouteIsGuarded } from '@app/auth';
 import { Config } from '@app/config';
 import { Clock } from '@app/lifecycle';
@@ -18,6 +18,7 @@ import { acceptsJson } from './request/accepts-json.js';
 import { accessLog } from './request/access-log.js';
 import { allowOrigins } from './request/cross-origin.js';
 import { anonymousLimit } from './request/anonymous-limit.js';
+import { fixedHeaders } from './request/fixed-headers.js';
 import { headerCount } from './request/header-count.js';
 import { inOrder } from './request/in-order.js';
 import { requestId } from './request/request-id.js';
@@ -52,7 +53,7 @@ export function configureApi(app: NestExpressApplication): void {
       app.get(Overload, { strict: false }).gate,
       accessLog(logger, app.get(Clock, { strict: false })),
       ...(config.trustProxy === null ? [untrustedProxy(logger)] : []),
-      helmet(securityHeaders(config)),
+      fixedHeaders(securityHeaders(config)),
     ),
   );
   allowOrigins(app, config.corsOrigins);

@@ -4,6 +4,8 @@
  */
 export class Remembered<T> {
   private readonly entries = new Map<string, T>();
+  /** Who was met last, and so need not be moved behind all others. */
+  private last: { readonly key: string; readonly value: T } | null = null;
 
   constructor(
     /** How many at most. */
@@ -21,12 +23,21 @@ export class Remembered<T> {
   }
 
   of(key: string): T {
+    if (this.last?.key === key) return this.last.value;
+    const value = this.moved(key) ?? this.made(key);
+    this.last = { key, value };
+    return value;
+  }
+
+  private moved(key: string): T | undefined {
     const found = this.entries.get(key);
-    if (found !== undefined) {
-      this.entries.delete(key);
-      this.entries.set(key, found);
-      return found;
-    }
+    if (found === undefined) return undefined;
+    this.entries.delete(key);
+    this.entries.set(key, found);
+    return found;
+  }
+
+  private made(key: string): T {
     for (const oldest of this.entries.keys()) {
       if (this.entries.size < this.max) break;
       this.entries.delete(oldest);

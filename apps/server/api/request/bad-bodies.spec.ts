@@ -156,6 +156,34 @@ describe('readBytes', () => {
     await expect(reading).rejects.toMatchObject({ code: 'malformed-json' });
   });
 
+  /** All of it is here before anybody reads. */
+  const complete = (text: string): PassThrough & IncomingMessage => {
+    const request = Object.assign(pending(), { complete: true });
+    request.end(text);
+    return request;
+  };
+
+  it('takes what is here already, to its end', async () => {
+    const request = complete('{"a":1}');
+    const ended = new Promise((resolve) => request.once('end', resolve));
+    const reading = readBytes(request, { maxBytes: 10, deadlineMs: 5 });
+    expect(request.listenerCount('data')).toBe(0);
+    expect((await reading).toString()).toBe('{"a":1}');
+    await within(ended, 1_000, 'the end of the request');
+  });
+
+  it('refuses what is here already and too much', async () => {
+    const request = complete('1234');
+    const ended = new Promise((resolve) => request.once('end', resolve));
+    await expect(readBytes(request, { maxBytes: 3, deadlineMs: 5 })).rejects.toMatchObject({ code: 'payload-too-large' });
+    await within(ended, 1_000, 'the end of the request');
+  });
+
+  it('waits for the end of a body of which nothing has come', async () => {
+    const reading = readBytes(complete(''), { maxBytes: 3, deadlineMs: 5_000 });
+    expect((await reading).length).toBe(0);
+  });
+
   it('lets the rest of a refused body run out', async () => {
     const request = pending();
     const reading = readBytes(request, { maxBytes: 3, deadlineMs: 5_000 });

@@ -29,9 +29,13 @@ export function parseInstant(text: unknown): number | null {
   return instant >= MIN && instant < MAX ? instant : null;
 }
 
+/** The moment that was written last: the times of a new task are one and the same, and those of its neighbours too. */
+let written = { ms: 0, text: new Date(0).toISOString() };
+
 /** `Z` on the wire, milliseconds always. */
 export function formatInstant(ms: number): string {
-  return new Date(ms).toISOString();
+  if (ms !== written.ms) written = { ms, text: new Date(ms).toISOString() };
+  return written.text;
 }
 
 function offsetMinutes(text: string): number | null {

@@ -9,6 +9,7 @@ import { MalformedRequest } from '@app/errors';
 
 const PARAMETERS = 'api:parameters';
 const SHOWN_LENGTH = 64;
+const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
 const values = new WeakMap<Request, ReadonlyMap<string, string>>();
 
 /** Names the query parameters of a route. */
@@ -17,7 +18,7 @@ export const ReadsQuery = (...names: string[]): MethodDecorator => SetMetadata(P
 /** Injects the parameters that were given, as a map of texts. */
 export const Query = createParamDecorator(
   (_: unknown, context: ExecutionContext): ReadonlyMap<string, string> =>
-    values.get(context.switchToHttp().getRequest<Request>()) ?? new Map(),
+    values.get(context.switchToHttp().getRequest<Request>()) ?? NO_PARAMETERS,
 );
 
 @Injectable()
@@ -26,17 +27,19 @@ export class QueryReader implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<Request>();
     const names = (Reflect.getMetadata(PARAMETERS, context.getHandler()) as string[] | undefined) ?? [];
-    values.set(request, readQuery(request.originalUrl, names));
+    const parameters = readQuery(request.originalUrl, names);
+    if (parameters !== NO_PARAMETERS) values.set(request, parameters);
     return true;
   }
 }
 
 /** @throws MalformedRequest `unknown-parameter`, `invalid-query` */
 export function readQuery(url: string, names: readonly string[]): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
   const start = url.indexOf('?');
-  const text = start === -1 ? '' : url.slice(start + 1);
+  if (start === -1) return NO_PARAMETERS;
+  const text = url.slice(start + 1);
   assertDecodable(text);
+  const found = new Map<string, string>();
   const parameters = new URLSearchParams(text);
   for (const [name, value] of parameters) {
     const pointer = name.slice(0, SHOWN_LENGTH);

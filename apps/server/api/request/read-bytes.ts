@@ -25,6 +25,20 @@ export function readBytes(request: IncomingMessage, limits: ByteLimits): Promise
     request.resume();
     return Promise.reject(new PayloadTooLarge(limits.maxBytes));
   }
+  return readAtOnce(request, limits) ?? readAsItComes(request, limits);
+}
+
+/** A small body mostly comes along with its headers, and then needs no deadline and nobody who listens. Null where it is not so. */
+function readAtOnce(request: IncomingMessage, { maxBytes }: ByteLimits): Promise<Buffer> | null {
+  if (!request.complete || request.readableLength === 0) return null;
+  const bytes = request.read() as Buffer | null;
+  // The request is over for the server when its end has been read.
+  request.resume();
+  if (bytes === null) return null;
+  return bytes.length > maxBytes ? Promise.reject(new PayloadTooLarge(maxBytes)) : Promise.resolve(bytes);
+}
+
+function readAsItComes(request: IncomingMessage, limits: ByteLimits): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
