@@ -9,4 +9,4 @@ export { type DatabaseTls } from './server-address.js';
 export { openDatabase, type DatabaseOptions, type EntityFactory, type OpenDatabase } from './open.js';
 export { ID_MAX, idBytes, idFloor, idText, NOBODY, RowIds } from './row-id.js';
 export { assertSchema, migrate, Schema } from './schema.js';
-export { join, list, rows, sql, type Sql, type SqlValue } from './sql.js';
+export { constant, join, list, rows, sql, type Sql, type SqlValue } from './sql.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { join, list, rows, sql } from './sql.js';
+import { constant, join, list, rows, sql } from './sql.js';
 
 const nasty = `'; DROP TABLE tasks; -- \u0000"\\`;
 
@@ -26,6 +26,13 @@ describe('the sql tag', () => {
     const many = Array.from({ length: 200_000 }, (_value, index) => index);
     expect(sql`x IN (${list(many)})`.values).toHaveLength(200_000);
     expect(rows(many.map((value) => [value])).values).toHaveLength(200_000);
+  });
+});
+
+describe('a constant', () => {
+  it('stands in the text, where no mark and no quote can come from it', () => {
+    const bytes = Buffer.from(`?'${String.fromCharCode(0)}`);
+    expect(rows([[1, constant(bytes)]])).toEqual({ text: `(?, X'3f2700')`, values: [1] });
   });
 });
 

@@ -31,6 +31,11 @@ export function sql(strings: TemplateStringsArray, ...parts: readonly (SqlValue 
   return { text, values };
 }
 
+/** A value as part of the text, for one that would otherwise be written anew in each of many rows. */
+export function constant(bytes: Buffer): Sql {
+  return { text: `X'${bytes.toString('hex')}'`, values: [] };
+}
+
 /** `?, ?, ?` for IN lists. An empty list is a programming error: IN () is no SQL, and "no ids" must not mean "all". */
 export function list(values: readonly SqlValue[]): Sql {
   if (values.length === 0) throw new RangeError('an SQL list needs at least one value');

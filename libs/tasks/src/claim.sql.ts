@@ -60,14 +60,17 @@ export interface ClaimedRow {
   created_at: number;
 }
 
-export const COLUMNS = sql`id, tenant, queue, lane, name, attempt, failures, crashes, snoozes, fallbacks, max_attempts, timeout_ms, options, payload, started_at, deadline_at, created_at`;
+/** What a claim does not know of a task whose place it knows. */
+const OWN_COLUMNS = sql`id, name, attempt, failures, crashes, snoozes, fallbacks, max_attempts, timeout_ms, options, payload, deadline_at, created_at`;
 
-/** A row as its claim has found and locked it, and the time then. */
-export type LockedRow = ClaimedRow & { now: number };
+export const COLUMNS = sql`${OWN_COLUMNS}, tenant, queue, lane, started_at`;
+
+/** A row as its claim has found and locked it. */
+export type LockedRow = Omit<ClaimedRow, 'tenant' | 'queue' | 'lane' | 'started_at'>;
 
 /** Locks and reads the oldest of one place that may run, behind an id where one is given, but for some, past what other workers are claiming. */
 export function oldestWhole(dialect: Dialect, place: Backlog, most: number, except: readonly Buffer[], after: Buffer | null): Sql {
-  return oldest(dialect, place, most, except, sql`${COLUMNS}, ${dialect.now} AS now`, after);
+  return oldest(dialect, place, most, except, OWN_COLUMNS, after);
 }
 
 /** The same for their ids alone, where perhaps not all of them are taken. */
@@ -104,14 +107,20 @@ export function claimedOf(outcome: Outcome | undefined): ClaimedTask[] {
 }
 
 export function taskOf(row: ClaimedRow): ClaimedTask {
+  const { tenant, queue, lane, attempt, started_at: startedAt } = row;
+  return taskAt({ tenant, queue, lane: laneAt(lane) }, row, attempt, startedAt);
+}
+
+/** The task of a place, as a claim has made it. */
+export function taskAt({ tenant, queue, lane }: Backlog, row: LockedRow, attempt: number, startedAt: number): ClaimedTask {
   return {
     id: idText(row.id),
     bytes: row.id,
-    tenant: row.tenant,
-    queue: row.queue,
-    lane: laneAt(row.lane),
+    tenant,
+    queue,
+    lane,
     name: row.name,
-    attempt: row.attempt,
+    attempt,
     failures: row.failures,
     crashes: row.crashes,
     snoozes: row.snoozes,
@@ -120,7 +129,7 @@ export function taskOf(row: ClaimedRow): ClaimedTask {
     timeoutMs: row.timeout_ms,
     retry: parseOptions(row.options).retry ?? null,
     payload: row.payload,
-    startedAt: row.started_at,
+    startedAt,
     deadlineAt: row.deadline_at,
     createdAt: row.created_at,
   };

@@ -15,6 +15,7 @@ import {
   mine,
   oldestWhole,
   take,
+  taskAt,
   taskOf,
   type Backlog,
   type ClaimedRow,
@@ -100,9 +101,10 @@ export class TaskClaimer {
   ): Promise<ClaimedTask[]> {
     const { dialect } = this.database;
     const { rows, ids, at, taken } = await this.database.transaction(async (transaction) => {
-      const rows = await transaction.query<LockedRow>(oldestWhole(dialect, place, most, except, after));
+      const [told, found] = await transaction.run([sql`SELECT ${dialect.now} AS now`, oldestWhole(dialect, place, most, except, after)]);
+      const rows = (found?.rows ?? []) as unknown as LockedRow[];
       const ids = rows.map(({ id }) => id);
-      const at = Number(rows[0]?.now ?? 0);
+      const at = Number(told?.rows[0]?.['now']);
       if (ids.length === 0) return { rows, ids, at, taken: 0 };
       trying(ids);
       failpoint('claim.locked');
@@ -111,6 +113,6 @@ export class TaskClaimer {
       return { rows, ids, at, taken: outcome?.affected ?? 0 };
     });
     if (taken < ids.length) return this.held(worker, ids);
-    return rows.map((row) => taskOf({ ...row, attempt: row.attempt + 1, started_at: at }));
+    return rows.map((row) => taskAt(place, row, row.attempt + 1, at));
   }
 }

@@ -2,7 +2,7 @@
  * The statements of a settlement. Each moves rows away from `running` only where task, attempt and worker still match: if the
  * lease is not mine, I do not write. The attempt row is inserted once, here, with the result; the task row keeps its width.
  */
-import { type Dialect, join, list, NOBODY, rows, sql, type Sql } from '@app/database';
+import { constant, type Dialect, join, list, NOBODY, rows, sql, type Sql } from '@app/database';
 import type { ClaimedTask } from './claim.sql.js';
 import type { AttemptOutcome, FailureReason } from './states.js';
 import type { TaskError } from './task.js';
@@ -103,12 +103,19 @@ function outcomeOf(verdict: Verdict): AttemptOutcome {
   }
 }
 
+const SUCCEEDED = sql`'succeeded'`;
+const NO_TEXT = sql`''`;
+
 /** One attempt row per settlement, ended `at`. */
 export function recordAttempts(settlements: readonly Settlement[], at: Sql): Sql {
+  // Nearly always one and the same for all.
+  const names = new Map([...new Set(settlements.map(({ worker }) => worker))].map((worker) => [worker, constant(worker)]));
   const values = settlements.map(({ worker, task, verdict }) => {
-    const error = verdict.kind === 'succeeded' || verdict.kind === 'snoozed' ? null : verdict.error;
-    const result = verdict.kind === 'succeeded' ? verdict.result : null;
-    return [task.bytes, task.attempt, outcomeOf(verdict), worker, task.startedAt, at, error?.code ?? '', error?.message ?? '', result];
+    const by = names.get(worker) ?? worker;
+    if (verdict.kind === 'succeeded')
+      return [task.bytes, task.attempt, SUCCEEDED, by, task.startedAt, at, NO_TEXT, NO_TEXT, verdict.result];
+    const error = verdict.kind === 'snoozed' ? null : verdict.error;
+    return [task.bytes, task.attempt, outcomeOf(verdict), by, task.startedAt, at, error?.code ?? '', error?.message ?? '', null];
   });
   return sql`INSERT INTO attempts (task_id, attempt, outcome, worker_id, started_at, finished_at, error_code, error_message, result) VALUES ${rows(values)}`;
 }

@@ -2,7 +2,7 @@
  * The statements of a submission. One group of submissions is one transaction; times are the database's, one for the whole
  * group. `queued` or `scheduled` is decided by the database's clock too, because the caller's may differ.
  */
-import { type Dialect, join, list, NOBODY, rows, sql, type Sql } from '@app/database';
+import { constant, type Dialect, join, list, NOBODY, rows, sql, type Sql } from '@app/database';
 import { makeUsage } from '@app/limits';
 import { laneNumber, laneOf } from '@app/queue';
 import type { IdempotencyClaim, NewTask } from './task.js';
@@ -41,6 +41,8 @@ function runAtOf(dialect: Dialect, task: NewTask): Sql {
   return task.delayMs === null ? dialect.fixedNow : sql`${dialect.fixedNow} + ${task.delayMs}`;
 }
 
+const nobody = constant(NOBODY);
+
 function rowOf(dialect: Dialect, { id, task, phase, options, payloadBytes }: Entry): (string | number | Buffer | Sql)[] {
   const runAt = runAtOf(dialect, task);
   const delayed = isDelayed(task);
@@ -56,7 +58,7 @@ function rowOf(dialect: Dialect, { id, task, phase, options, payloadBytes }: Ent
     delayed ? sql`CASE WHEN ${runAt} > ${now} THEN 'scheduled' ELSE 'queued' END` : 'queued',
     task.maxAttempts ?? 0,
     task.timeoutMs ?? 0,
-    NOBODY,
+    nobody,
     runAt,
     task.expiresAt ?? 0,
     task.deadlineMs === null ? 0 : sql`${now} + ${task.deadlineMs}`,

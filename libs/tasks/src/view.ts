@@ -11,12 +11,15 @@ export interface TaskOptions {
   metadata?: Readonly<Record<string, unknown>>;
 }
 
+/** What most tasks have. */
+const NO_OPTIONS = '{}';
+
 export function optionsText(task: NewTask): string {
   const options: TaskOptions = {};
   if (task.retry !== null) options.retry = task.retry;
   if (task.tags.length > 0) options.tags = task.tags;
   if (task.metadata !== null) options.metadata = task.metadata;
-  return JSON.stringify(options);
+  return Object.keys(options).length === 0 ? NO_OPTIONS : JSON.stringify(options);
 }
 
 /**
@@ -32,6 +35,7 @@ function readJson(text: string): unknown {
 }
 
 export function parseOptions(text: string): TaskOptions {
+  if (text === NO_OPTIONS) return {};
   const options = readJson(text);
   return typeof options === 'object' && options !== null ? options : {};
 }
@@ -48,7 +52,10 @@ export function viewOfNew({ id, task }: Entry, row: InsertedRow): TaskView {
     state: row.state,
     reason: null,
     discarded: false,
-    payload: JSON.parse(task.payload) as unknown,
+    // Not before somebody looks: a program that submits seldom does.
+    get payload(): unknown {
+      return JSON.parse(task.payload) as unknown;
+    },
     result: null,
     lastError: null,
     attempt: 0,

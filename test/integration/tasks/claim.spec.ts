@@ -269,7 +269,7 @@ onEveryStore('claiming from the backlog', (current, backend) => {
     const [first, mortal, last] = added.map(({ id }) => id).sort();
     const expiresAt = Date.now() + 500;
     await store.raw.execute(sql`UPDATE tasks SET expires_at = ${expiresAt} WHERE id = ${bytesOf(mortal!)}`);
-    store.database.interruptInside(() => until(() => Date.now() > expiresAt + 5, { what: 'the time to run out' }));
+    store.database.interruptInside(() => until(() => Date.now() > expiresAt + 5, { what: 'the time to run out' }), 1, 'run');
     const claimed = await store.claimer.claimBacklog(worker, PLACE, 3, noTrying);
     expect(ids(claimed)).toEqual([first, last]);
     expect(claimed).toMatchObject([{ attempt: 1 }, { attempt: 1 }]);
