@@ -77,10 +77,13 @@ async function run(options: Options): Promise<void> {
   try {
     const { present, missing } = contenders(grounds);
     const isWanted = ({ name }: { name: string }): boolean => options.only?.includes(name) ?? true;
-    const taking = present.filter(isWanted);
+    const taking = present.filter(isWanted).flatMap((contender) => measuring(contender, options.measure));
     const absent = missing.filter(isWanted);
     for (const { name, reason } of absent) say(`${name} is not measured: ${reason}`);
-    if (taking.length === 0) throw new Error(`--only knows: ${[...present, ...missing].map(({ name }) => name).join(', ')}.`);
+    if (taking.length === 0) {
+      const names = [...present, ...missing].map(({ name }) => name).join(', ');
+      throw new Error(`--only knows: ${names}. --measure knows: ${measurementsOf(present).join(', ')}.`);
+    }
     const rounds: Round[] = [];
     const failures: string[] = [];
     for (let count = 0; count < options.rounds; count += 1) {
@@ -114,6 +117,18 @@ async function smoke(): Promise<void> {
   } finally {
     await servers.release();
   }
+}
+
+/** The contender for these measurements alone; nobody where it has none of them. */
+function measuring(contender: Contender, names: readonly string[] | null): Contender[] {
+  const visits = contender.visits
+    .map((visit) => ({ ...visit, modes: visit.modes.filter((mode) => names?.includes(`${visit.way}${mode}`) ?? true) }))
+    .filter(({ modes }) => modes.length > 0);
+  return visits.length === 0 ? [] : [{ ...contender, visits }];
+}
+
+function measurementsOf(all: readonly Contender[]): string[] {
+  return [...new Set(all.flatMap(({ visits }) => visits.flatMap(({ way, modes }) => modes.map((mode) => `${way}${mode}`))))];
 }
 
 function rotated<T>(all: readonly T[], by: number): T[] {

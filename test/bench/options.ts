@@ -9,6 +9,8 @@ export interface Options {
   readonly concurrency: number;
   /** Names of contenders; null is all of them. */
   readonly only: readonly string[] | null;
+  /** Names of measurements, as in `bulk` or `http.accept`; null is all of them. */
+  readonly measure: readonly string[] | null;
   /** Take profiles of the product instead of figures. */
   readonly profile: boolean;
   /** Only print; leave docs/benchmarks.md as it is. */
@@ -28,18 +30,21 @@ export function readOptions(args: string[]): Options {
       rounds: { type: 'string' },
       concurrency: { type: 'string', default: '1000' },
       only: { type: 'string' },
+      measure: { type: 'string' },
       profile: { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
       smoke: { type: 'boolean', default: false },
     },
   });
   const { profile, print, smoke } = values;
-  const only = values.only?.split(',').map((name) => name.trim());
+  const namesIn = (text?: string): string[] | undefined => text?.split(',').map((name) => name.trim());
+  const only = namesIn(values.only);
   return {
     tasks: whole('--tasks', values.tasks, 1_000, 1_000_000),
     rounds: whole('--rounds', values.rounds ?? (profile ? '1' : '3'), 1, 100),
     concurrency: whole('--concurrency', values.concurrency, 1, 1_000),
     only: only ?? (profile ? PROFILED : null),
+    measure: namesIn(values.measure) ?? null,
     profile,
     print,
     smoke,

@@ -28,11 +28,13 @@ describe('the command line', () => {
       rounds: 3,
       concurrency: 1_000,
       only: null,
+      measure: null,
       profile: false,
       print: false,
       smoke: false,
     });
     expect(readOptions(['--only', 'product, bullmq', '--print'])).toMatchObject({ only: ['product', 'bullmq'], print: true });
+    expect(readOptions(['--measure', 'bulk, http.accept'])).toMatchObject({ measure: ['bulk', 'http.accept'], only: null });
     expect(readOptions(['--profile'])).toMatchObject({ rounds: 1, only: ['product', 'embedded'] });
   });
 
