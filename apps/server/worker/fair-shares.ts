@@ -46,12 +46,11 @@ export class FairShares {
   }
 
   private turns(wanting: readonly Wanting[], slots: number): { dealt: Map<string, number>; finish: Map<string, number>; virtual: number } {
-    const dealt = new Map<string, number>();
-    const finish = new Map<string, number>();
     let { virtual } = this;
     const open = wanting
       .filter(({ most }) => most > 0)
-      .map((want) => ({ ...want, left: want.most, start: Math.max(virtual, this.finish.get(want.flow) ?? 0) }));
+      .map((want) => ({ ...want, got: 0, start: Math.max(virtual, this.finish.get(want.flow) ?? 0) }));
+    const served: typeof open = [];
     for (let left = slots; left > 0 && open.length > 0; left -= 1) {
       let next = 0;
       for (let index = 1; index < open.length; index += 1) if ((open[index]?.start ?? 0) < (open[next]?.start ?? 0)) next = index;
@@ -59,12 +58,15 @@ export class FairShares {
       if (chosen === undefined) break;
       virtual = Math.max(virtual, chosen.start);
       chosen.start += 1 / chosen.weight;
-      finish.set(chosen.flow, chosen.start);
-      dealt.set(chosen.flow, (dealt.get(chosen.flow) ?? 0) + 1);
-      chosen.left -= 1;
-      if (chosen.left === 0) open.splice(next, 1);
+      if (chosen.got === 0) served.push(chosen);
+      chosen.got += 1;
+      if (chosen.got === chosen.most) open.splice(next, 1);
     }
-    return { dealt, finish, virtual };
+    return {
+      dealt: new Map(served.map(({ flow, got }) => [flow, got])),
+      finish: new Map(served.map(({ flow, start }) => [flow, start])),
+      virtual,
+    };
   }
 
   /** Charges for turns that were taken without asking, because nobody else wanted them. */

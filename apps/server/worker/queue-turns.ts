@@ -43,10 +43,10 @@ export class QueueTurns {
     return turns;
   }
 
-  /** The queue has had a turn. */
-  had(flow: Flow): void {
+  /** The queue has had a turn, or several in a row. */
+  had(flow: Flow, turns = 1): void {
     const key = keyOf(flow);
-    this.turn += 1;
+    this.turn += turns;
     this.last.delete(key);
     this.last.set(key, this.turn);
     for (const oldest of this.last.keys()) {

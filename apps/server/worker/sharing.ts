@@ -105,9 +105,9 @@ export class Sharing {
     const wants = [...grouped(dealt)].map(([tenant, flows]) => this.want(tenant, flows.length));
     shares.deal(wants, dealt.length);
     const counts = new Map<string, number>();
-    for (const flow of dealt) {
-      turns.had(flow);
-      counts.set(keyOf(flow), (counts.get(keyOf(flow)) ?? 0) + 1);
+    for (const { flow, count } of inRows(dealt)) {
+      turns.had(flow, count);
+      counts.set(keyOf(flow), (counts.get(keyOf(flow)) ?? 0) + count);
     }
     return (flow) => counts.get(keyOf(flow)) ?? 0;
   }
@@ -128,6 +128,17 @@ export class Sharing {
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+/** Turns of one flow that follow each other, as one: where one queue has a backlog, all of them do. */
+function inRows(flows: readonly Flow[]): { flow: Flow; count: number }[] {
+  const rows: { flow: Flow; count: number }[] = [];
+  for (const flow of flows) {
+    const last = rows.at(-1);
+    if (last?.flow === flow) last.count += 1;
+    else rows.push({ flow, count: 1 });
+  }
+  return rows;
+}
 
 function grouped<T extends Flow>(flows: readonly T[]): Map<string, T[]> {
   const byTenant = new Map<string, T[]>();
