@@ -1,4 +1,4 @@
-/** The command line: `npm run bench -- --tasks 20000 --rounds 3 --only product,bullmq`. */
+/** The command line: `npm run bench -- --rounds 3 --only product,bullmq --measure bulk,drain`. */
 import { parseArgs } from 'node:util';
 
 export interface Options {
@@ -26,7 +26,7 @@ export function readOptions(args: string[]): Options {
   const { values } = parseArgs({
     args,
     options: {
-      tasks: { type: 'string', default: '20000' },
+      tasks: { type: 'string', default: '60000' },
       rounds: { type: 'string' },
       concurrency: { type: 'string', default: '1000' },
       only: { type: 'string' },

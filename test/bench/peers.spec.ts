@@ -24,7 +24,7 @@ describe('what a process has written', () => {
 describe('the command line', () => {
   it('measures everybody, or only who is named; a profile is of the product', () => {
     expect(readOptions([])).toEqual({
-      tasks: 20_000,
+      tasks: 60_000,
       rounds: 3,
       concurrency: 1_000,
       only: null,
