@@ -1,15 +1,18 @@
 /**
  * Compares what the register says this worker runs with what it really runs, and gives back what nobody here holds. Every way
  * into such a state is closed elsewhere; this is the timer for the one that is not, because a task that is `running` under a
- * worker that lives is a task that nobody else will ever take. A row must be missing here twice in a row, since a claim is in
- * the register a moment before it is in the executor.
+ * worker that lives is a task that nobody else will ever take.
+ *
+ * It looks between claims: one whose answer is lost may hold tasks that will be begun as soon as the database says so. And a row must be
+ * missing here twice in a row, since an outcome is in the register a moment before the answer of an earlier look is read.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
 import { Clock, Loop, Loops } from '@app/lifecycle';
-import { TaskClaimer, TaskSettler, type ClaimedTask } from '@app/tasks';
+import { TaskClaimer, type ClaimedTask } from '@app/tasks';
 import { Logger } from '@app/telemetry';
 import { Executor } from './executor.js';
+import { Intake } from './intake.js';
 import { Lease } from './lease.js';
 
 const LOOKS_PER_LEASE = 1.5;
@@ -22,9 +25,9 @@ export class Audit {
   constructor(
     @Inject(Config) config: Config,
     @Inject(Lease) private readonly lease: Pick<Lease, 'id' | 'held'>,
-    @Inject(Executor) private readonly executor: Executor,
-    @Inject(TaskClaimer) private readonly claimer: TaskClaimer,
-    @Inject(TaskSettler) private readonly settler: TaskSettler,
+    @Inject(Executor) private readonly executor: Pick<Executor, 'holds' | 'disown'>,
+    @Inject(Intake) private readonly intake: Pick<Intake, 'oneAtATime'>,
+    @Inject(TaskClaimer) private readonly claimer: Pick<TaskClaimer, 'running'>,
     @Inject(Loops) private readonly loops: Loops,
     @Inject(Clock) clock: Clock,
     @Inject(Logger) private readonly logger: Logger,
@@ -51,16 +54,23 @@ export class Audit {
 
   /** One comparison. */
   async look(): Promise<void> {
-    const worker = this.lease.id;
     if (!this.lease.held) return;
+    await Promise.all(await this.intake.oneAtATime(() => this.compare()));
+  }
+
+  /** What is on its way back; it is held from now on. */
+  private async compare(): Promise<Promise<void>[]> {
+    const worker = this.lease.id;
     const missing = (await this.claimer.running(worker)).filter((task) => !this.executor.holds(task));
     const again = missing.filter((task) => this.suspected.has(keyOf(task)));
     this.suspected = new Set(missing.map(keyOf));
-    for (const task of again) {
+    return again.map((task) => {
       this.logger.error({ taskId: task.id, attempt: task.attempt }, 'A task was held by this worker without being run; it is given back.');
-      const error = { code: 'not-run', message: 'The worker held the task without running it, and gave it back.' };
-      await this.settler.settle({ worker, task, verdict: { kind: 'released', delayMs: 0, unhandled: false, error } });
-    }
+      return this.executor.disown(worker, task, {
+        code: 'not-run',
+        message: 'The worker held the task without running it, and gave it back.',
+      });
+    });
   }
 }
 

@@ -51,6 +51,17 @@ export class Executor {
     return [...this.running.list().map(({ task }) => task.bytes), ...this.attempts.takeFenced()];
   }
 
+  /** Records that this attempt goes back, although nobody here runs it. Until that is recorded it is held, so that no claim begins it. */
+  async disown(worker: Buffer, task: ClaimedTask, error: { code: string; message: string }): Promise<void> {
+    const held = holding(worker, task, () => false, this.clock.monotonic());
+    this.running.add(held);
+    try {
+      await this.settler.settle({ worker, task, verdict: { kind: 'released', delayMs: 0, unhandled: false, error } });
+    } finally {
+      this.running.delete(held);
+    }
+  }
+
   /** Whether this very attempt is held. */
   holds(task: Pick<ClaimedTask, 'id' | 'attempt'>): boolean {
     return this.running.find(task) !== undefined;

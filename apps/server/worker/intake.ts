@@ -249,10 +249,11 @@ export class Intake {
 
   /**
    * One claim at a time. Two at once could both see a task as this worker's after one of them took it, and the slower would
-   * start it a second time; so each claim's tasks are registered before the next claim is sent.
+   * start it a second time; so each claim's tasks are registered before the next claim is sent. Whoever wants to know what this worker
+   * runs asks here as well: while a claim is in doubt, nobody knows.
    */
-  private async oneAtATime<T>(claim: () => Promise<T>): Promise<T> {
-    return this.turns.take(claim);
+  async oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    return this.turns.take(work);
   }
 
   private start(worker: Buffer, claimed: readonly ClaimedTask[], reserved: number): number {
