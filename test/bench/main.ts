@@ -77,13 +77,13 @@ async function run(options: Options): Promise<void> {
   try {
     const { present, missing } = contenders(grounds);
     const isWanted = ({ name }: { name: string }): boolean => options.only?.includes(name) ?? true;
+    const known = measurementsOf(present);
+    const unknown = options.measure?.find((name) => !known.includes(name));
+    if (unknown !== undefined) throw new Error(`--measure knows: ${known.join(', ')}; not ${unknown}.`);
     const taking = present.filter(isWanted).flatMap((contender) => measuring(contender, options.measure));
     const absent = missing.filter(isWanted);
     for (const { name, reason } of absent) say(`${name} is not measured: ${reason}`);
-    if (taking.length === 0) {
-      const names = [...present, ...missing].map(({ name }) => name).join(', ');
-      throw new Error(`--only knows: ${names}. --measure knows: ${measurementsOf(present).join(', ')}.`);
-    }
+    if (taking.length === 0) throw new Error(`--only knows: ${[...present, ...missing].map(({ name }) => name).join(', ')}.`);
     const rounds: Round[] = [];
     const failures: string[] = [];
     for (let count = 0; count < options.rounds; count += 1) {

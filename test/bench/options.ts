@@ -9,7 +9,7 @@ export interface Options {
   readonly concurrency: number;
   /** Names of contenders; null is all of them. */
   readonly only: readonly string[] | null;
-  /** Names of measurements, as in `bulk` or `http.accept`; null is all of them. */
+  /** Names of measurements, as in `bulk` or `http.accept`; null is all of them. Some alone are measured on a colder process, so they are only printed. */
   readonly measure: readonly string[] | null;
   /** Take profiles of the product instead of figures. */
   readonly profile: boolean;
@@ -46,7 +46,7 @@ export function readOptions(args: string[]): Options {
     only: only ?? (profile ? PROFILED : null),
     measure: namesIn(values.measure) ?? null,
     profile,
-    print,
+    print: print || values.measure !== undefined,
     smoke,
   };
 }

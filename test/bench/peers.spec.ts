@@ -34,7 +34,7 @@ describe('the command line', () => {
       smoke: false,
     });
     expect(readOptions(['--only', 'product, bullmq', '--print'])).toMatchObject({ only: ['product', 'bullmq'], print: true });
-    expect(readOptions(['--measure', 'bulk, http.accept'])).toMatchObject({ measure: ['bulk', 'http.accept'], only: null });
+    expect(readOptions(['--measure', 'bulk, http.accept'])).toMatchObject({ measure: ['bulk', 'http.accept'], only: null, print: true });
     expect(readOptions(['--profile'])).toMatchObject({ rounds: 1, only: ['product', 'embedded'] });
   });
 

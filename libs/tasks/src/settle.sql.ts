@@ -108,16 +108,26 @@ const NO_TEXT = sql`''`;
 
 /** One attempt row per settlement, ended `at`. */
 export function recordAttempts(settlements: readonly Settlement[], at: Sql): Sql {
-  // Nearly always one and the same for all.
+  const into = sql`INSERT INTO attempts (task_id, attempt, outcome, worker_id, started_at, finished_at, error_code, error_message, result) VALUES `;
+  return sql`${into}${rows(settlements.every(hasSucceeded) ? successes(settlements, at) : settlements.map((one) => attemptRow(one, at)))}`;
+}
+
+type Success = Settlement & { readonly verdict: { readonly kind: 'succeeded' } };
+const hasSucceeded = (settlement: Settlement): settlement is Success => settlement.verdict.kind === 'succeeded';
+
+/** What is the same in all of them is part of the text. Of mixed verdicts every text would be another, and be prepared anew on SQLite. */
+function successes(settlements: readonly Success[], at: Sql): (Buffer | string | number | Sql)[][] {
   const names = new Map([...new Set(settlements.map(({ worker }) => worker))].map((worker) => [worker, constant(worker)]));
-  const values = settlements.map(({ worker, task, verdict }) => {
+  return settlements.map(({ worker, task, verdict }) => {
     const by = names.get(worker) ?? worker;
-    if (verdict.kind === 'succeeded')
-      return [task.bytes, task.attempt, SUCCEEDED, by, task.startedAt, at, NO_TEXT, NO_TEXT, verdict.result];
-    const error = verdict.kind === 'snoozed' ? null : verdict.error;
-    return [task.bytes, task.attempt, outcomeOf(verdict), by, task.startedAt, at, error?.code ?? '', error?.message ?? '', null];
+    return [task.bytes, task.attempt, SUCCEEDED, by, task.startedAt, at, NO_TEXT, NO_TEXT, verdict.result];
   });
-  return sql`INSERT INTO attempts (task_id, attempt, outcome, worker_id, started_at, finished_at, error_code, error_message, result) VALUES ${rows(values)}`;
+}
+
+function attemptRow({ worker, task, verdict }: Settlement, at: Sql): (Buffer | string | number | Sql | null)[] {
+  const error = verdict.kind === 'succeeded' || verdict.kind === 'snoozed' ? null : verdict.error;
+  const result = verdict.kind === 'succeeded' ? verdict.result : null;
+  return [task.bytes, task.attempt, outcomeOf(verdict), worker, task.startedAt, at, error?.code ?? '', error?.message ?? '', result];
 }
 
 /** The attempt rows that these claims have left already. One row per task at most, however many attempts it has had. */

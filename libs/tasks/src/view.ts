@@ -52,10 +52,7 @@ export function viewOfNew({ id, task }: Entry, row: InsertedRow): TaskView {
     state: row.state,
     reason: null,
     discarded: false,
-    // Not before somebody looks: a program that submits seldom does.
-    get payload(): unknown {
-      return JSON.parse(task.payload) as unknown;
-    },
+    payload: JSON.parse(task.payload) as unknown,
     result: null,
     lastError: null,
     attempt: 0,

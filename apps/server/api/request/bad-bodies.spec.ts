@@ -1,6 +1,7 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
-import type { IncomingMessage } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { startFront, type Front } from '../../../../test/support/front.js';
@@ -156,32 +157,53 @@ describe('readBytes', () => {
     await expect(reading).rejects.toMatchObject({ code: 'malformed-json' });
   });
 
-  /** All of it is here before anybody reads. */
-  const complete = (text: string): PassThrough & IncomingMessage => {
-    const request = Object.assign(pending(), { complete: true });
-    request.end(text);
-    return request;
-  };
+  /** What a server reads after some turns of its guards, and how many listened for it; two requests on one connection. */
+  async function readByServer(body: string): Promise<{ text: string; listeners: number; sockets: number }[]> {
+    const seen: { text: string; listeners: number; sockets: number }[] = [];
+    const sockets = new Set<unknown>();
+    const server = createServer((request, response) => {
+      sockets.add(request.socket);
+      void (async () => {
+        for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+        const reading = readBytes(request, { maxBytes: 1_000_000, deadlineMs: 5_000 });
+        const listeners = request.listenerCount('data');
+        seen.push({ text: (await reading).toString(), listeners, sockets: sockets.size });
+        response.end();
+      })();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const head = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const socket = connect(port, '127.0.0.1');
+    try {
+      for (let answer = 1; answer <= 2; answer += 1) {
+        const answered = once(socket, 'data');
+        socket.write(head + body);
+        await within(answered, 5_000, 'an answer');
+      }
+    } finally {
+      socket.destroy();
+      server.close();
+    }
+    return seen;
+  }
 
-  it('takes what is here already, to its end', async () => {
-    const request = complete('{"a":1}');
-    const ended = new Promise((resolve) => request.once('end', resolve));
-    const reading = readBytes(request, { maxBytes: 10, deadlineMs: 5 });
-    expect(request.listenerCount('data')).toBe(0);
-    expect((await reading).toString()).toBe('{"a":1}');
-    await within(ended, 1_000, 'the end of the request');
+  it('takes what has come with the headers at once, and the connection can be used again', async () => {
+    const expected = { text: '{"a":1}', listeners: 0, sockets: 1 };
+    expect(await readByServer('{"a":1}')).toEqual([expected, expected]);
   });
 
-  it('refuses what is here already and too much', async () => {
-    const request = complete('1234');
-    const ended = new Promise((resolve) => request.once('end', resolve));
-    await expect(readBytes(request, { maxBytes: 3, deadlineMs: 5 })).rejects.toMatchObject({ code: 'payload-too-large' });
-    await within(ended, 1_000, 'the end of the request');
+  it('waits for what has not come yet', async () => {
+    const long = `"${'x'.repeat(500_000)}"`;
+    const expected = { text: long, listeners: 1, sockets: 1 };
+    expect(await readByServer(long)).toEqual([expected, expected]);
   });
 
-  it('waits for the end of a body of which nothing has come', async () => {
-    const reading = readBytes(complete(''), { maxBytes: 3, deadlineMs: 5_000 });
-    expect((await reading).length).toBe(0);
+  it('takes nothing from a client that has gone, and does not wait for the deadline', async () => {
+    const request = Object.assign(pending(), { headers: { 'content-length': '7' } });
+    request.write('{"a":1}');
+    request.destroy();
+    await expect(readBytes(request, { maxBytes: 10, deadlineMs: 600_000 })).rejects.toMatchObject({ code: 'malformed-json' });
   });
 
   it('lets the rest of a refused body run out', async () => {

@@ -1,4 +1,5 @@
-import { createServer, type RequestListener } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import type { Request, RequestHandler, Response } from 'express';
@@ -32,8 +33,11 @@ describe('fixed headers', () => {
     expect(sent.length).toBeGreaterThan(10);
   });
 
-  it('cannot come from options that look at the request', () => {
-    const directives = { defaultSrc: ["'self'", (request: { headers?: { host?: string } }) => request.headers!.host!] };
-    expect(() => fixedHeaders({ contentSecurityPolicy: { directives } })).toThrow();
+  it.each<[string, (request: IncomingMessage & { secure?: boolean }) => string]>([
+    ['look at the request', ({ headers }) => headers.host ?? 'none.example'],
+    ['do so in secret', ({ secure }) => (secure === true ? 'https:' : 'http:')],
+    ['say something else each time', () => `'nonce-${randomUUID()}'`],
+  ])('cannot come from options that %s', (_what, source) => {
+    expect(() => fixedHeaders({ contentSecurityPolicy: { directives: { defaultSrc: ["'self'", source] } } })).toThrow('not the same');
   });
 });

@@ -6,9 +6,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import helmet, { type HelmetOptions } from 'helmet';
 
-/** @throws Error where the options do not do, or do not give the same headers to everybody */
+/** @throws Error where the options make headers from the request, or others each time */
 export function fixedHeaders(options: HelmetOptions): RequestHandler {
   const headers = headersOf(options);
+  if (JSON.stringify(headers) !== JSON.stringify(headersOf(options))) throw notFixed('they differ each time');
   return (_request: Request, response: Response, next: NextFunction): void => {
     for (const [name, value] of headers) response.setHeader(name, value);
     next();
@@ -17,20 +18,29 @@ export function fixedHeaders(options: HelmetOptions): RequestHandler {
 
 function headersOf(options: HelmetOptions): [string, string][] {
   const headers: [string, string][] = [];
-  const recorder: Pick<ServerResponse, 'setHeader' | 'removeHeader'> = {
-    setHeader(name, value) {
-      headers.push([name, String(value)]);
-      return this as ServerResponse;
-    },
+  let isDone = false;
+  const request = nothingBut({}) as IncomingMessage;
+  const response = nothingBut({
+    setHeader: (name: string, value: unknown) => headers.push([name, String(value)]),
     // What helmet takes away is not sent here in the first place.
     removeHeader: () => undefined,
-  };
-  let isDone = false;
-  // Nothing of a request is there to be looked at: options that depend on one end in an error here, at the start.
-  helmet(options)({} as IncomingMessage, recorder as ServerResponse, (error) => {
+  }) as ServerResponse;
+  helmet(options)(request, response, (error) => {
     if (error instanceof Error) throw error;
     isDone = true;
   });
-  if (!isDone) throw new Error('The security headers are not fixed: helmet waits for something.');
+  if (!isDone) throw notFixed('helmet waits for something');
   return headers;
 }
+
+/** Options that look at anything else end in an error, at the start. */
+function nothingBut(known: object): object {
+  return new Proxy(known, {
+    get(target, name): unknown {
+      if (!Reflect.has(target, name)) throw notFixed(`they depend on "${String(name)}"`);
+      return Reflect.get(target, name);
+    },
+  });
+}
+
+const notFixed = (why: string): Error => new Error(`The security headers are not the same for every request: ${why}.`);

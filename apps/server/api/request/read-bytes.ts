@@ -19,23 +19,27 @@ export function hasBody(request: IncomingMessage): boolean {
   return encoding !== undefined || (length !== undefined && length !== '0');
 }
 
-/** @throws PayloadTooLarge, RequestTimeoutException; MalformedRequest where the client stopped half way */
+/** @throws PayloadTooLarge, RequestTimeoutException; MalformedRequest where the client stopped half way, or has gone */
 export function readBytes(request: IncomingMessage, limits: ByteLimits): Promise<Buffer> {
+  if (request.destroyed) return Promise.reject(brokenOff());
   if (Number(request.headers['content-length'] ?? 0) > limits.maxBytes) {
     request.resume();
     return Promise.reject(new PayloadTooLarge(limits.maxBytes));
   }
-  return readAtOnce(request, limits) ?? readAsItComes(request, limits);
+  const bytes = bytesAtHand(request);
+  return bytes === null ? readAsItComes(request, limits) : Promise.resolve(bytes);
 }
 
-/** A small body mostly comes along with its headers, and then needs no deadline and nobody who listens. Null where it is not so. */
-function readAtOnce(request: IncomingMessage, { maxBytes }: ByteLimits): Promise<Buffer> | null {
-  if (!request.complete || request.readableLength === 0) return null;
+/**
+ * A small body mostly comes along with its headers, and then needs no deadline and nobody who listens. Null where not all of it is
+ * here. That the request is over is told later, so it is the announced length that says so.
+ */
+function bytesAtHand(request: IncomingMessage): Buffer | null {
+  if (request.readableLength === 0 || request.readableLength !== Number(request.headers['content-length'])) return null;
   const bytes = request.read() as Buffer | null;
-  // The request is over for the server when its end has been read.
+  // For its end, which lets the connection be used again.
   request.resume();
-  if (bytes === null) return null;
-  return bytes.length > maxBytes ? Promise.reject(new PayloadTooLarge(maxBytes)) : Promise.resolve(bytes);
+  return bytes;
 }
 
 function readAsItComes(request: IncomingMessage, limits: ByteLimits): Promise<Buffer> {
@@ -52,7 +56,7 @@ function readAsItComes(request: IncomingMessage, limits: ByteLimits): Promise<Bu
       }
     };
     const onEnd = (): void => finish(null);
-    const onBreak = (): void => finish(new MalformedRequest('malformed-json', 'The body ended before it was complete.'));
+    const onBreak = (): void => finish(brokenOff());
 
     function finish(error: Error | null): void {
       clearTimeout(deadline);
@@ -67,4 +71,8 @@ function readAsItComes(request: IncomingMessage, limits: ByteLimits): Promise<Bu
 
     request.on('data', onData).on('end', onEnd).on('error', onBreak).on('close', onBreak);
   });
+}
+
+function brokenOff(): MalformedRequest {
+  return new MalformedRequest('malformed-json', 'The body ended before it was complete.');
 }
