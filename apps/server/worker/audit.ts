@@ -3,8 +3,9 @@
  * into such a state is closed elsewhere; this is the timer for the one that is not, because a task that is `running` under a
  * worker that lives is a task that nobody else will ever take.
  *
- * It looks between claims: one whose answer is lost may hold tasks that will be begun as soon as the database says so. And a row must be
- * missing here twice in a row, since an outcome is in the register a moment before the answer of an earlier look is read.
+ * A row must be missing here twice in a row, since a claim is in the register a moment before it is in the executor, and an outcome a moment
+ * before it leaves it. And what was missing twice is looked at once more between claims: one whose answer is lost may hold tasks that will
+ * be begun as soon as the database says so.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Config } from '@app/config';
@@ -27,7 +28,7 @@ export class Audit {
     @Inject(Lease) private readonly lease: Pick<Lease, 'id' | 'held'>,
     @Inject(Executor) private readonly executor: Pick<Executor, 'holds' | 'disown'>,
     @Inject(Intake) private readonly intake: Pick<Intake, 'oneAtATime'>,
-    @Inject(TaskClaimer) private readonly claimer: Pick<TaskClaimer, 'running'>,
+    @Inject(TaskClaimer) private readonly claimer: Pick<TaskClaimer, 'running' | 'held'>,
     @Inject(Loops) private readonly loops: Loops,
     @Inject(Clock) clock: Clock,
     @Inject(Logger) private readonly logger: Logger,
@@ -54,17 +55,20 @@ export class Audit {
 
   /** One comparison. */
   async look(): Promise<void> {
-    if (!this.lease.held) return;
-    await Promise.all(await this.intake.oneAtATime(() => this.compare()));
-  }
-
-  /** What is on its way back; it is held from now on. */
-  private async compare(): Promise<Promise<void>[]> {
     const worker = this.lease.id;
+    if (!this.lease.held) return;
     const missing = (await this.claimer.running(worker)).filter((task) => !this.executor.holds(task));
     const again = missing.filter((task) => this.suspected.has(keyOf(task)));
     this.suspected = new Set(missing.map(keyOf));
-    return again.map((task) => {
+    if (again.length > 0) await Promise.all(await this.intake.oneAtATime(() => this.takeBack(worker, again)));
+  }
+
+  /** Those of the tasks that are still nobody's are on their way back, and held from now on. To be called when no claim is under way. */
+  private async takeBack(worker: Buffer, tasks: readonly ClaimedTask[]): Promise<Promise<void>[]> {
+    const keys = new Set(tasks.map(keyOf));
+    const ids = tasks.map(({ bytes }) => bytes);
+    const left = (await this.claimer.held(worker, ids)).filter((task) => keys.has(keyOf(task)) && !this.executor.holds(task));
+    return left.map((task) => {
       this.logger.error({ taskId: task.id, attempt: task.attempt }, 'A task was held by this worker without being run; it is given back.');
       return this.executor.disown(worker, task, {
         code: 'not-run',
