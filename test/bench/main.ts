@@ -83,7 +83,10 @@ async function run(options: Options): Promise<void> {
     const taking = present.filter(isWanted).flatMap((contender) => measuring(contender, options.measure));
     const absent = missing.filter(isWanted);
     for (const { name, reason } of absent) say(`${name} is not measured: ${reason}`);
-    if (taking.length === 0) throw new Error(`--only knows: ${[...present, ...missing].map(({ name }) => name).join(', ')}.`);
+    if (taking.length === 0) {
+      const names = [...present, ...missing].map(({ name }) => name).join(', ');
+      throw new Error(`Nobody is measured. --only knows: ${names}; of those not everybody has what --measure names.`);
+    }
     const rounds: Round[] = [];
     const failures: string[] = [];
     for (let count = 0; count < options.rounds; count += 1) {

@@ -38,7 +38,7 @@ export class Audit {
       intervalMs: Math.round(config.workerLeaseMs / LOOKS_PER_LEASE),
       tickMs: null,
       clock,
-      tick: () => this.look(),
+      tick: (signal) => this.look(signal),
       onError: (err, failures) => {
         if (failures === 1) logger.warn({ err }, 'Comparing the register with what runs here failed; trying again.');
       },
@@ -53,28 +53,34 @@ export class Audit {
     await this.loops.stop(this.loop);
   }
 
-  /** One comparison. */
-  async look(): Promise<void> {
+  /** One comparison. What it gives back is recorded in its own time, and held until then. */
+  async look(signal: AbortSignal): Promise<void> {
     const worker = this.lease.id;
     if (!this.lease.held) return;
     const missing = (await this.claimer.running(worker)).filter((task) => !this.executor.holds(task));
     const again = missing.filter((task) => this.suspected.has(keyOf(task)));
     this.suspected = new Set(missing.map(keyOf));
-    if (again.length > 0) await Promise.all(await this.intake.oneAtATime(() => this.takeBack(worker, again)));
+    if (again.length > 0) await this.intake.oneAtATime(() => this.takeBack(worker, again, signal));
   }
 
-  /** Those of the tasks that are still nobody's are on their way back, and held from now on. To be called when no claim is under way. */
-  private async takeBack(worker: Buffer, tasks: readonly ClaimedTask[]): Promise<Promise<void>[]> {
+  /** Those of the tasks that are still nobody's. To be called when no claim is under way; that may have taken as long as an outage. */
+  private async takeBack(worker: Buffer, tasks: readonly ClaimedTask[], signal: AbortSignal): Promise<void> {
+    if (signal.aborted || !this.holdsLease(worker)) return;
     const keys = new Set(tasks.map(keyOf));
-    const ids = tasks.map(({ bytes }) => bytes);
-    const left = (await this.claimer.held(worker, ids)).filter((task) => keys.has(keyOf(task)) && !this.executor.holds(task));
-    return left.map((task) => {
+    const found = await this.claimer.held(
+      worker,
+      tasks.map(({ bytes }) => bytes),
+    );
+    if (!this.holdsLease(worker)) return;
+    for (const task of found.filter((one) => keys.has(keyOf(one)) && !this.executor.holds(one))) {
       this.logger.error({ taskId: task.id, attempt: task.attempt }, 'A task was held by this worker without being run; it is given back.');
-      return this.executor.disown(worker, task, {
-        code: 'not-run',
-        message: 'The worker held the task without running it, and gave it back.',
-      });
-    });
+      const message = 'The worker held the task without running it, and gave it back.';
+      void this.executor.disown(worker, task, { code: 'not-run', message });
+    }
+  }
+
+  private holdsLease(worker: Buffer): boolean {
+    return this.lease.held && worker.equals(this.lease.id);
   }
 }
 

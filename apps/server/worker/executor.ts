@@ -23,6 +23,7 @@ const ISOLATION_MS = 5_000;
 /** Share of the slots that may be closed by handlers that ignore their abort before the worker asks to be replaced. */
 const CLOSED_SHARE_MAX = 0.5;
 const IDLE_LOOK_MS = 20;
+const NOT_RECORDED = 'The outcome of an attempt could not be recorded; the task is given back, or swept when the lease ends.';
 
 @Injectable()
 export class Executor {
@@ -51,12 +52,17 @@ export class Executor {
     return [...this.running.list().map(({ task }) => task.bytes), ...this.attempts.takeFenced()];
   }
 
-  /** Records that this attempt goes back, although nobody here runs it. Until that is recorded it is held, so that no claim begins it. */
+  /**
+   * Gives back an attempt that nobody here runs. It is held from now until that is recorded, so that no claim begins it. Resolves then; never
+   * rejects.
+   */
   async disown(worker: Buffer, task: ClaimedTask, error: { code: string; message: string }): Promise<void> {
     const held = holding(worker, task, () => false, this.clock.monotonic());
     this.running.add(held);
     try {
-      await this.settler.settle({ worker, task, verdict: { kind: 'released', delayMs: 0, unhandled: false, error } });
+      await this.attempts.settle(worker, task, { kind: 'released', delayMs: 0, unhandled: false, error });
+    } catch (err) {
+      this.logger.error({ err }, NOT_RECORDED);
     } finally {
       this.running.delete(held);
     }
@@ -143,7 +149,7 @@ export class Executor {
     try {
       ({ leftover } = await this.attempt(held, handler));
     } catch (err) {
-      this.logger.error({ err }, 'The outcome of an attempt could not be recorded; the task is given back, or swept when the lease ends.');
+      this.logger.error({ err }, NOT_RECORDED);
     } finally {
       this.running.delete(held);
     }

@@ -23,6 +23,9 @@ import {
   type LockedRow,
 } from './claim.sql.js';
 
+/** All slots that a worker may have, and as many again that it does not know of. */
+const RUNNING_MAX = 2_000;
+
 export class TaskClaimer {
   constructor(private readonly database: Database) {}
 
@@ -36,10 +39,10 @@ export class TaskClaimer {
     return claimedOf(outcomes.at(-1));
   }
 
-  /** Every attempt that the register says this worker runs. */
+  /** Every attempt that the register says this worker runs, 2,000 at most. */
   async running(worker: Buffer): Promise<ClaimedTask[]> {
     const found = await this.database.query<ClaimedRow>(
-      sql`SELECT ${COLUMNS} FROM tasks${this.database.dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id = ${worker} LIMIT 1000`,
+      sql`SELECT ${COLUMNS} FROM tasks${this.database.dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id = ${worker} LIMIT ${RUNNING_MAX}`,
     );
     return found.map(taskOf);
   }
@@ -101,7 +104,8 @@ export class TaskClaimer {
   ): Promise<ClaimedTask[]> {
     const { dialect } = this.database;
     const { rows, ids, at, taken } = await this.database.transaction(async (transaction) => {
-      const [told, found] = await transaction.run([sql`SELECT ${dialect.now} AS now`, oldestWhole(dialect, place, most, except, after)]);
+      // The time comes last, or a task that is made in between would have started before.
+      const [found, told] = await transaction.run([oldestWhole(dialect, place, most, except, after), sql`SELECT ${dialect.now} AS now`]);
       const rows = (found?.rows ?? []) as unknown as LockedRow[];
       const ids = rows.map(({ id }) => id);
       const at = Number(told?.rows[0]?.['now']);

@@ -4,8 +4,6 @@
  */
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { list, sql } from '@app/database';
-import { Loops } from '@app/lifecycle';
-import { Audit } from '../../../apps/server/worker/audit.js';
 import { IntakeBench, PLACE, SLOTS } from '../../support/intake-bench.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { bytesOf } from '../../support/store.js';
@@ -355,54 +353,6 @@ onEveryStore('the intake', (current, backend) => {
     store.database.beAway(1, ['execute']);
     await bench.take([task?.id ?? '']);
     await bench.succeeded([task?.id ?? '']);
-  });
-
-  const auditOf = (): Audit =>
-    new Audit(bench.config, lease, executor, intake, current().claimer, new Loops(), current().clock, bench.logger);
-
-  it('gives back nothing of a claim whose answer is lost, however often it looks', async () => {
-    const store = current();
-    const ids = (await store.addMany(3)).map(({ id }) => id);
-    const audit = auditOf();
-    store.database.loseAnswer(['batch']);
-    const taking = bench.take(ids);
-    await until(async () => (await store.count(sql`tasks WHERE state = 'running'`)) === 3, { what: 'the claim to be committed' });
-    await Promise.all([audit.look(), audit.look(), audit.look(), taking]);
-    await bench.succeeded(ids);
-    expect(runs.sort()).toEqual([...ids].sort());
-    for (const id of ids) expect((await store.row(id))['attempt']).toBe(1);
-  });
-
-  it('does not begin what is on its way back', async () => {
-    const store = current();
-    const [id = ''] = (await store.addMany(1)).map((task) => task.id);
-    await store.claimer.claim(lease.id, [bytesOf(id)]);
-    const audit = auditOf();
-    await audit.look();
-    store.database.beAway(1, ['transaction']);
-    await Promise.all([audit.look(), until(() => executor.count === 1, { what: 'it to be given back' }).then(() => bench.take([id]))]);
-    expect(runs).toEqual([]);
-    expect(await store.row(id)).toMatchObject({ state: 'queued', attempt: 1 });
-    expect(executor.count).toBe(0);
-    await bench.take([id]);
-    await bench.succeeded([id]);
-    expect(runs).toEqual([id]);
-  });
-
-  it('gives back what the register says it runs and it does not, at the second look', async () => {
-    const store = current();
-    const [lost, held] = [(await store.addMany(1))[0]?.id ?? '', (await store.addMany(1, { name: 'gated' }))[0]?.id ?? ''];
-    const audit = auditOf();
-    await store.claim(lease.id, lost);
-    await bench.take([held]);
-    await audit.look();
-    expect(await store.row(lost)).toMatchObject({ state: 'running' });
-    await audit.look();
-    expect(await store.row(lost)).toMatchObject({ state: 'queued', crashes: 0, failures: 0 });
-    expect(await store.row(held)).toMatchObject({ state: 'running' });
-    await store.raw.execute(sql`DELETE FROM attempts WHERE task_id = ${bytesOf(lost)}`);
-    await store.raw.execute(sql`DELETE FROM tasks WHERE id = ${bytesOf(lost)}`);
-    await store.recount();
   });
 
   it('drops what a claim without an answer got under a name that is lost by the time it is asked about', async () => {

@@ -36,6 +36,7 @@ describe('fixed headers', () => {
   it.each<[string, (request: IncomingMessage & { secure?: boolean }) => string]>([
     ['look at the request', ({ headers }) => headers.host ?? 'none.example'],
     ['do so in secret', ({ secure }) => (secure === true ? 'https:' : 'http:')],
+    ['ask whether something is there', (request) => ('host' in request ? 'https:' : 'http:')],
     ['say something else each time', () => `'nonce-${randomUUID()}'`],
   ])('cannot come from options that %s', (_what, source) => {
     expect(() => fixedHeaders({ contentSecurityPolicy: { directives: { defaultSrc: ["'self'", source] } } })).toThrow('not the same');

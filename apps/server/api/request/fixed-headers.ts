@@ -35,11 +35,13 @@ function headersOf(options: HelmetOptions): [string, string][] {
 
 /** Options that look at anything else end in an error, at the start. */
 function nothingBut(known: object): object {
+  const refuse = (name: string | symbol): never => {
+    throw notFixed(`they depend on "${String(name)}"`);
+  };
   return new Proxy(known, {
-    get(target, name): unknown {
-      if (!Reflect.has(target, name)) throw notFixed(`they depend on "${String(name)}"`);
-      return Reflect.get(target, name);
-    },
+    get: (target, name): unknown => (Object.hasOwn(target, name) ? Reflect.get(target, name) : refuse(name)),
+    has: (_target, name) => refuse(name),
+    ownKeys: () => refuse('all of them'),
   });
 }
 
