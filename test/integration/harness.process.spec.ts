@@ -1,5 +1,7 @@
 /** The part of the harness that runs programs, tried on small programs that behave well and badly. */
-import { writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Fleet } from '../support/fleet.js';
@@ -72,6 +74,23 @@ describe('a process of the fleet', () => {
     await app.waitForLine((line) => line.msg === 'deaf');
     await fleet.close();
     expect(app.isRunning).toBe(false);
+  });
+});
+
+describe('a temporary directory', () => {
+  it('is removed although a process that is about to end still writes into it', async () => {
+    const busy = temporaryDirectory('busy');
+    const path = program(
+      'writer',
+      `import { writeFileSync } from 'node:fs';
+       const end = Date.now() + 700;
+       for (let n = 0; Date.now() < end; n += 1) { try { writeFileSync(process.argv[2] + '/' + n, 'x'); } catch { /* it is gone */ } }`,
+    );
+    const writer = spawn(process.execPath, [path, busy], { stdio: 'ignore' });
+    await until(() => readdirSync(busy).length > 5, { what: 'it to write' });
+    removeDirectory(busy);
+    expect(existsSync(busy)).toBe(false);
+    await within(once(writer, 'exit'), 10_000, 'it to end');
   });
 });
 

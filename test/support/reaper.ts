@@ -3,12 +3,14 @@
  * that was ended by SIGKILL. The reaper is started with the first thing to watch.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+
+const REMOVALS_MAX = 20;
 
 export type Watched = 'process' | 'container' | 'directory';
 
@@ -41,7 +43,14 @@ export function temporaryDirectory(purpose: string): string {
   return path;
 }
 
+/** Also where a process that is about to end writes once more meanwhile: Node.js retries the last step alone, which then fails for ever. */
 export function removeDirectory(path: string): void {
-  rmSync(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  for (let tries = 1; existsSync(path); tries += 1) {
+    try {
+      rmSync(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 10 });
+    } catch (error) {
+      if (tries === REMOVALS_MAX || (error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+    }
+  }
   forget('directory', path);
 }
