@@ -108,8 +108,8 @@ const NO_TEXT = sql`''`;
 
 /** One attempt row per settlement, ended `at`. */
 export function recordAttempts(settlements: readonly Settlement[], at: Sql): Sql {
-  const into = sql`INSERT INTO attempts (task_id, attempt, outcome, worker_id, started_at, finished_at, error_code, error_message, result) VALUES `;
-  return sql`${into}${rows(settlements.every(hasSucceeded) ? successes(settlements, at) : settlements.map((one) => attemptRow(one, at)))}`;
+  const values = settlements.every(hasSucceeded) ? successes(settlements, at) : settlements.map((one) => attemptRow(one, at));
+  return sql`INSERT INTO attempts (task_id, attempt, outcome, worker_id, started_at, finished_at, error_code, error_message, result) VALUES ${rows(values)}`;
 }
 
 type Success = Settlement & { readonly verdict: { readonly kind: 'succeeded' } };

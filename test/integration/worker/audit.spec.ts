@@ -27,6 +27,25 @@ onEveryStore('the audit', (current) => {
 
   const look = (audit: Audit): Promise<void> => audit.look(new AbortController().signal);
 
+  /** A task that the register says this worker runs, that nobody runs, and that the audit has missed at one look. */
+  async function missedOnce(): Promise<{ id: string; audit: Audit }> {
+    const [task] = await current().addMany(1);
+    const id = task?.id ?? '';
+    await current().claimer.claim(lease.id, [bytesOf(id)]);
+    const audit = auditOf();
+    await look(audit);
+    return { id, audit };
+  }
+
+  /** Its give-back has been tried once, with the database away, and is on its way. */
+  async function onItsWayBack(): Promise<string> {
+    const { id, audit } = await missedOnce();
+    current().database.beAway(1, ['transaction']);
+    await look(audit);
+    await until(() => current().database.ordered === 0, { what: 'it to be tried' });
+    return id;
+  }
+
   it('gives back nothing of a claim whose answer is lost, however often it looks', async () => {
     const store = current();
     const ids = (await store.addMany(3, { name: 'gated' })).map(({ id }) => id);
@@ -45,13 +64,7 @@ onEveryStore('the audit', (current) => {
 
   it('does not begin what is on its way back', async () => {
     const store = current();
-    const [id = ''] = (await store.addMany(1)).map((task) => task.id);
-    await store.claimer.claim(lease.id, [bytesOf(id)]);
-    const audit = auditOf();
-    await look(audit);
-    store.database.beAway(1, ['transaction']);
-    await look(audit);
-    await until(() => store.database.ordered === 0, { what: 'it to be tried' });
+    const id = await onItsWayBack();
     expect(executor.count).toBe(1);
     await bench.take([id]);
     expect(runs).toEqual([]);
@@ -64,13 +77,7 @@ onEveryStore('the audit', (current) => {
 
   it('names what it could not give back in time when its worker is asked what it held', async () => {
     const store = current();
-    const [id = ''] = (await store.addMany(1)).map((task) => task.id);
-    await store.claimer.claim(lease.id, [bytesOf(id)]);
-    const audit = auditOf();
-    await look(audit);
-    store.database.beAway(1, ['transaction']);
-    await look(audit);
-    await until(() => store.database.ordered === 0, { what: 'it to be tried' });
+    const id = await onItsWayBack();
     await store.bury(lease.id);
     await store.sweeper.takeBack();
     expect(await store.row(id)).toMatchObject({ state: 'queued', crashes: 1 });
@@ -81,10 +88,7 @@ onEveryStore('the audit', (current) => {
 
   it('gives back nothing under a name that is lost by the time its turn has come, nor when it is to stop', async () => {
     const store = current();
-    const [id = ''] = (await store.addMany(1)).map((task) => task.id);
-    await store.claimer.claim(lease.id, [bytesOf(id)]);
-    const audit = auditOf();
-    await look(audit);
+    const { id, audit } = await missedOnce();
     await audit.look(AbortSignal.abort());
     const before = lease.id;
     let looking = Promise.resolve();
