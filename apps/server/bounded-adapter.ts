@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Express } from 'express';
 import type { Config } from '@app/config';
+import { expressMessages } from './express-messages.js';
 
 /** Times in ms. */
 export interface HttpLimits {
@@ -52,8 +53,10 @@ export class BoundedAdapter extends ExpressAdapter {
 
   override initHttpServer(): void {
     const { limits } = this;
+    const app = this.getInstance<Express>();
     const server = createServer(
       {
+        ...expressMessages(app),
         headersTimeout: limits.headersMs,
         requestTimeout: limits.requestMs,
         keepAliveTimeout: limits.keepAliveMs,
@@ -62,7 +65,7 @@ export class BoundedAdapter extends ExpressAdapter {
         requireHostHeader: true,
         insecureHTTPParser: false,
       },
-      this.getInstance<Express>(),
+      app,
     );
     server.timeout = limits.stalledMs;
     // Node.js drops lines above its count without a word; one more than may be shows that there were too many.

@@ -10,6 +10,7 @@ const KEPT = 7;
 
 export class LoopDelay {
   private readonly delays: number[] = [];
+  private median = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -22,6 +23,7 @@ export class LoopDelay {
     this.timers.arm('overload.delay', EVERY_MS, () => {
       this.delays.push(Math.max(0, this.clock.monotonic() - dueAt));
       if (this.delays.length > KEPT) this.delays.shift();
+      if (this.delays.length === KEPT) this.median = medianOf(this.delays);
       this.onSample();
       this.start();
     });
@@ -33,7 +35,11 @@ export class LoopDelay {
 
   /** 0 until there are enough samples. */
   get medianMs(): number {
-    if (this.delays.length < KEPT) return 0;
-    return [...this.delays].sort((one, other) => one - other)[(KEPT - 1) / 2] ?? 0;
+    return this.median;
   }
+}
+
+/** Of an odd number of values. */
+function medianOf(values: readonly number[]): number {
+  return [...values].sort((one, other) => one - other)[(values.length - 1) / 2] ?? 0;
 }
