@@ -53,25 +53,36 @@ export function configureApi(app: NestExpressApplication): void {
       app.get(Overload, { strict: false }).gate,
       accessLog(logger, app.get(Clock, { strict: false })),
       ...(config.trustProxy === null ? [untrustedProxy(logger)] : []),
-      fixedHeaders(securityHeaders(config)),
+      fixedHeaders({ ...securityHeaders(config), ...FOR_DOCUMENTS_ONLY }),
     ),
   );
   allowOrigins(app, config.corsOrigins);
   app.use(inOrder(headerCount(config.httpMaxHeaders), anonymousLimit(app.get(AttemptLimits, { strict: false }))));
   app.use('/api', inOrder(neverStored, acceptsJson));
-  if (config.showsDocuments) serveDocuments(app);
+  if (config.showsDocuments) serveDocuments(app, config);
 }
 
+/** What only a document that is shown can be hurt by the lack of; answers in JSON do not carry it. */
+const FOR_DOCUMENTS_ONLY = {
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false,
+} satisfies HelmetOptions;
+
 /** Whoever serves the api through TLS alone says so; told over plain HTTP it would lock browsers out. */
-function securityHeaders({ hstsSeconds }: Config): HelmetOptions {
+function securityHeaders({ hstsSeconds }: Config) {
   return {
     contentSecurityPolicy: CONTENT_SECURITY_POLICY,
     strictTransportSecurity: hstsSeconds > 0 && { maxAge: hstsSeconds, includeSubDomains: false },
     xFrameOptions: { action: 'deny' },
-  };
+  } satisfies HelmetOptions;
 }
 
-function serveDocuments(app: NestExpressApplication): void {
+function serveDocuments(app: NestExpressApplication, config: Config): void {
+  app.use('/docs', fixedHeaders(securityHeaders(config)));
   SwaggerModule.setup('docs', app, () => buildOpenApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],

@@ -108,10 +108,23 @@ describe('browsers', () => {
       'cache-control': 'no-store',
       'referrer-policy': 'no-referrer',
       'cross-origin-resource-policy': 'same-origin',
-      'cross-origin-opener-policy': 'same-origin',
     });
     expect(told['content-security-policy']).toContain("frame-ancestors 'none'");
     expect(told['set-cookie']).toBeUndefined();
+  });
+
+  it('are told with a page what does not concern data', async () => {
+    const { call } = await started();
+    const [page, data] = [await call('/docs/'), await call('/api/queues')].map(({ headers }) => Object.fromEntries(headers));
+    expect(page).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'cross-origin-opener-policy': 'same-origin',
+      'origin-agent-cluster': '?1',
+      'x-dns-prefetch-control': 'off',
+    });
+    expect(page?.['content-security-policy']).toBe(data?.['content-security-policy']);
+    expect(data).not.toHaveProperty('cross-origin-opener-policy');
   });
 });
 
