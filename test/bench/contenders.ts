@@ -51,6 +51,7 @@ export interface Grounds {
   readonly postgres: PeerServer | Missing['reason'];
 }
 
+const SETTINGS = 'requests are limited by more than the default; everything else is the default';
 const KEEPS =
   'The task and every attempt, for days. A 2xx or a resolved call is committed and synced: a crash loses nothing accepted, and what a dead worker held runs elsewhere within 30 s.';
 const KEEPS_EMBEDDED = 'The same in one file (`synchronous=FULL`); what was running starts again when the process does.';
@@ -74,7 +75,7 @@ function product(grounds: Grounds, backend: Backend): Contender {
   return {
     name: 'product',
     title: 'Task Runner X',
-    settings: `\`WORKER_CONCURRENCY=${concurrency}\`; everything else is the default; Node ${nodeOf(grounds.installed).version}`,
+    settings: `\`WORKER_CONCURRENCY=${concurrency}\`; ${SETTINGS}; Node ${nodeOf(grounds.installed).version}`,
     keeps: KEEPS,
     pace: 1,
     visits: [
@@ -96,7 +97,7 @@ function embedded(grounds: Grounds): Contender {
   return {
     name: 'embedded',
     title: 'Task Runner X, embedded (SQLite, `ROLE=all`)',
-    settings: `\`WORKER_CONCURRENCY=${concurrency}\`, one process; everything else is the default; Node ${nodeOf(grounds.installed).version}`,
+    settings: `\`WORKER_CONCURRENCY=${concurrency}\`, one process; ${SETTINGS}; Node ${nodeOf(grounds.installed).version}`,
     keeps: KEEPS_EMBEDDED,
     pace: 1,
     visits: [

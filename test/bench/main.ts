@@ -11,7 +11,7 @@ import { provideServers } from '../support/servers/provide.js';
 import type { Round } from './bars.js';
 import { contenders, type Contender, type Visit } from './contenders.js';
 import { provideGrounds } from './grounds.js';
-import { Bench, type Measurement, type Observer } from './measure.js';
+import { Bench, LONG_WARM_UP, type Measurement, type Observer } from './measure.js';
 import { nodeOf } from './peers.js';
 import { readOptions, type Options } from './options.js';
 import { hotSpots } from './profile.js';
@@ -56,7 +56,7 @@ async function stay({ name, pace }: Contender, visit: Visit, options: Options, m
   const site = await visit.open();
   try {
     const bench = new Bench(site, options.tasks, pace, observerOf(site, `${name}-${way}`, options.profile));
-    await bench.warmUp(modes);
+    await bench.warmUp(modes, LONG_WARM_UP);
     for (const mode of modes) {
       const measurement = await bench.measure(mode);
       measured[`${way}${mode}`] = measurement;

@@ -20,7 +20,7 @@ export async function surroundings(
     `Measured on ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC.`,
     `Machine: ${cpus().length} × ${first?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / GIB)} GiB, ${platform()} ${release()}, load average before the run ${loadBefore.toFixed(2)}.`,
     `Versions: Task Runner X ${ownVersion()}, ${versions.join(', ')}.`,
-    `Rounds: ${options.rounds}, medians (min–max). WORKER_CONCURRENCY: ${options.concurrency}. Everything else is the default.`,
+    `Rounds: ${options.rounds}, medians (min–max). WORKER_CONCURRENCY: ${options.concurrency}. Requests are limited by more than the default; everything else is the default.`,
   ].join('\n');
 }
 
