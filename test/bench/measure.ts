@@ -15,11 +15,9 @@ export type Mode = (typeof MODES)[number];
 const BATCH = 200;
 const SINGLE_SHARE = 0.4;
 const PACE = { requestsPerSecond: 100, tasks: 500 };
-const WARM_UP: WarmUp = { batch: 6_000, single: 2_000, accept: 2_000 };
+const WARM_UP: WarmUp = { batch: 6_000, single: 2_000, drain: 1_000, accept: 2_000 };
 /** For what is compared with others: a worker or a service runs for days, and what is measured is the code that the compiler has made by then. */
-export const LONG_WARM_UP: WarmUp = { batch: 30_000, single: 8_000, accept: 15_000 };
-/** Tasks of a backlog that a worker runs before the clock starts. */
-const DRAIN_BEGUN = 1_000;
+export const LONG_WARM_UP: WarmUp = { batch: 30_000, single: 8_000, drain: 20_000, accept: 15_000 };
 const PATIENCE = { deadlineMs: 120_000, everyMs: 5 };
 
 export interface Measurement {
@@ -41,6 +39,8 @@ export interface Measurement {
 export interface WarmUp {
   readonly batch: number;
   readonly single: number;
+  /** Of the backlog, by the worker that is started for it. */
+  readonly drain: number;
   readonly accept: number;
 }
 
@@ -60,7 +60,7 @@ interface Reading {
 
 export class Bench {
   private nextNumber = 1;
-  private accepted = WARM_UP.accept;
+  private warm = WARM_UP;
 
   constructor(
     private readonly site: Site,
@@ -75,7 +75,7 @@ export class Bench {
 
   /** Lets the compiler of each process see the code that is about to be measured. */
   async warmUp(modes: readonly Mode[], sizes: WarmUp = WARM_UP): Promise<void> {
-    this.accepted = sizes.accept;
+    this.warm = sizes;
     if (modes.every((mode) => mode === 'accept')) {
       await this.submit(single(sizes.accept));
       return;
@@ -118,11 +118,11 @@ export class Bench {
     const { site } = this;
     await site.stopWorking();
     const first = site.arrivals.count;
-    const kind = batch(this.tasks + DRAIN_BEGUN);
+    const kind = batch(this.tasks + this.warm.drain);
     const report = await this.submit(kind);
     const before = await this.read();
     await site.startWorking();
-    await until(() => site.arrivals.count - first >= DRAIN_BEGUN, { ...PATIENCE, what: 'the first tasks of the backlog' });
+    await until(() => site.arrivals.count - first >= this.warm.drain, { ...PATIENCE, what: 'the first tasks of the backlog' });
     const time = site.processorTime();
     const startedAt = clockMs();
     const left = kind.tasks - (site.arrivals.count - first);
@@ -138,7 +138,7 @@ export class Bench {
   /** Only what it takes to accept: nobody works. It leaves a backlog, and so comes last. */
   private async accept(kind: Kind): Promise<Measurement> {
     await this.site.stopWorking();
-    await this.submit(single(this.accepted));
+    await this.submit(single(this.warm.accept));
     const observed = this.observe('accept');
     const before = await this.read();
     const report = await this.submit(kind);
