@@ -88,6 +88,19 @@ describe('the HTTP server', () => {
     };
   }
 
+  it('makes requests and responses that Express need not change', async () => {
+    const open = await start();
+    const express = app!.getHttpAdapter().getInstance();
+    const born: (object | null)[] = [];
+    app!.getHttpServer().prependListener('request', (...pair: object[]) => {
+      born.push(...pair.map((one) => Object.getPrototypeOf(one) as object));
+    });
+    const client = open();
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    expect(await client.over()).toMatch(/^HTTP\/1\.1 200 /);
+    expect(born[0] === express.request && born[1] === express.response).toBe(true);
+  });
+
   it('ends a connection that says nothing', async () => {
     const open = await start();
     expect(await open().over()).toMatch(/^(HTTP\/1\.1 408 |$)/);

@@ -96,7 +96,7 @@ async function run(options: Options): Promise<void> {
       rounds.push(round);
     }
     const text = [
-      await surroundings(options, loadBefore, nodeOf(grounds.installed).version),
+      await surroundings({ ...options, hasMoreRequests: true }, loadBefore, nodeOf(grounds.installed).version),
       figures({ contenders: taking, missing: absent, rounds, failures }),
     ].join('\n\n');
     process.stdout.write(`\n${text}\n`);

@@ -115,16 +115,21 @@ describe('browsers', () => {
 
   it('are told with a page what does not concern data', async () => {
     const { call } = await started();
-    const [page, data] = [await call('/docs/'), await call('/api/queues')].map(({ headers }) => Object.fromEntries(headers));
-    expect(page).toMatchObject({
-      'x-content-type-options': 'nosniff',
-      'x-frame-options': 'DENY',
+    const forPages = {
       'cross-origin-opener-policy': 'same-origin',
       'origin-agent-cluster': '?1',
       'x-dns-prefetch-control': 'off',
-    });
-    expect(page?.['content-security-policy']).toBe(data?.['content-security-policy']);
-    expect(data).not.toHaveProperty('cross-origin-opener-policy');
+      'x-download-options': 'noopen',
+      'x-permitted-cross-domain-policies': 'none',
+      'x-xss-protection': '0',
+    };
+    const data = Object.fromEntries((await call('/api/queues')).headers);
+    for (const name of Object.keys(forPages)) expect(data).not.toHaveProperty(name);
+    for (const path of ['/docs', '/docs/', '/docs/nothing']) {
+      const page = Object.fromEntries((await call(path)).headers);
+      expect(page).toMatchObject({ ...forPages, 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' });
+      expect(page['content-security-policy']).toBe(data['content-security-policy']);
+    }
   });
 });
 

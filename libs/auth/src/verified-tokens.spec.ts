@@ -24,6 +24,33 @@ describe('VerifiedTokens', () => {
     expect(tokens.find('d', 0)).toBeDefined();
   });
 
+  it('tells tokens apart, whichever was asked for last', () => {
+    const tokens = new VerifiedTokens(held);
+    const [first, second] = [verified(10), verified(20)];
+    tokens.remember('a', first);
+    tokens.remember('b', second);
+    const found = ['a', 'a', 'b', 'c', 'a', 'c', 'b', 'b', ''].map((token) => tokens.find(token, 0));
+    expect(found.map((one) => (one === first ? 'first' : one === second ? 'second' : 'none'))).toEqual([
+      'first',
+      'first',
+      'second',
+      'none',
+      'first',
+      'none',
+      'second',
+      'second',
+      'none',
+    ]);
+  });
+
+  it('keeps nothing of a token that is over', () => {
+    const tokens = new VerifiedTokens(held);
+    tokens.remember('a-token', verified(10));
+    tokens.find('a-token', 0);
+    expect(() => tokens.find('a-token', 11)).toThrow(TokenExpired);
+    expect(JSON.stringify(tokens)).not.toContain('a-token');
+  });
+
   it('compares exp at every use', () => {
     const tokens = new VerifiedTokens(held);
     tokens.remember('a', verified(10));

@@ -1,17 +1,19 @@
 /**
- * Remembers tokens that were verified a moment ago, so that a client costs one hash per call and not one signature
- * check, and a busy one not even that: the last token is compared. Entries are keyed by the hash of the token, bounded in number, oldest out first. At every use `exp` is compared with
- * the clock and the key with those that are still ours, so remembering never lengthens a token's life.
+ * Remembers tokens that were verified a moment ago, so that a client costs one hash per call and not one signature check, and a busy
+ * one not even that: the last token that was found is compared. Entries are keyed by the hash of the token, bounded in number, oldest
+ * out first. At every use `exp` is compared with the clock and the key with those that are still ours, so remembering never lengthens
+ * a token's life.
  */
 import { hash } from 'node:crypto';
 import { assertAlive, type VerifiedToken } from './token-claims.js';
 import type { TokenKeys } from './token-keys.js';
 
 const CAPACITY = 1_000;
+const NONE = { token: '', name: '' };
 
 export class VerifiedTokens {
   private readonly entries = new Map<string, VerifiedToken>();
-  private last = { token: '', name: '' };
+  private last = NONE;
 
   constructor(
     private readonly keys: Pick<TokenKeys, 'holds'>,
@@ -26,15 +28,16 @@ export class VerifiedTokens {
       return undefined;
     }
     if (!this.keys.holds(found.key)) {
-      this.entries.delete(name);
+      this.forget(name);
       return undefined;
     }
     try {
       assertAlive(found, now);
     } catch (expired) {
-      this.entries.delete(name);
+      this.forget(name);
       throw expired;
     }
+    if (token !== this.last.token) this.last = { token, name };
     return found;
   }
 
@@ -53,7 +56,11 @@ export class VerifiedTokens {
   }
 
   private nameOf(token: string): string {
-    if (token !== this.last.token) this.last = { token, name: hash('sha256', token, 'base64') };
-    return this.last.name;
+    return token === this.last.token ? this.last.name : hash('sha256', token, 'base64');
+  }
+
+  private forget(name: string): void {
+    this.entries.delete(name);
+    if (name === this.last.name) this.last = NONE;
   }
 }
