@@ -51,6 +51,14 @@ describe('VerifiedTokens', () => {
     expect(JSON.stringify(tokens)).not.toContain('a-token');
   });
 
+  it('keeps nothing of a token that has made room for another', () => {
+    const tokens = new VerifiedTokens(held, 1);
+    tokens.remember('a-token', verified(10));
+    tokens.find('a-token', 0);
+    tokens.remember('b', verified(10));
+    expect(JSON.stringify(tokens)).not.toContain('a-token');
+  });
+
   it('compares exp at every use', () => {
     const tokens = new VerifiedTokens(held);
     tokens.remember('a', verified(10));

@@ -9,11 +9,10 @@ import { assertAlive, type VerifiedToken } from './token-claims.js';
 import type { TokenKeys } from './token-keys.js';
 
 const CAPACITY = 1_000;
-const NONE = { token: '', name: '' };
 
 export class VerifiedTokens {
   private readonly entries = new Map<string, VerifiedToken>();
-  private last = NONE;
+  private last: { readonly token: string; readonly name: string } | null = null;
 
   constructor(
     private readonly keys: Pick<TokenKeys, 'holds'>,
@@ -37,7 +36,7 @@ export class VerifiedTokens {
       this.forget(name);
       throw expired;
     }
-    if (token !== this.last.token) this.last = { token, name };
+    if (name !== this.last?.name) this.last = { token, name };
     return found;
   }
 
@@ -46,7 +45,7 @@ export class VerifiedTokens {
       if (this.entries.size < this.capacity) {
         break;
       }
-      this.entries.delete(oldest);
+      this.forget(oldest);
     }
     this.entries.set(this.nameOf(token), verified);
   }
@@ -56,11 +55,11 @@ export class VerifiedTokens {
   }
 
   private nameOf(token: string): string {
-    return token === this.last.token ? this.last.name : hash('sha256', token, 'base64');
+    return token === this.last?.token ? this.last.name : hash('sha256', token, 'base64');
   }
 
   private forget(name: string): void {
     this.entries.delete(name);
-    if (name === this.last.name) this.last = NONE;
+    if (name === this.last?.name) this.last = null;
   }
 }
