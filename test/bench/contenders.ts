@@ -3,7 +3,7 @@
  * that an HTTP front is measured against. Who cannot take part is named with the reason.
  */
 import { newDatabase, type Backend } from '../support/backends.js';
-import { Installation } from './installation.js';
+import { Installation, OTHER_SETTINGS } from './installation.js';
 import type { LoadGenerator } from './load-generator.js';
 import type { Mode } from './measure.js';
 import { PeerSite, type PeerServer } from './peer-site.js';
@@ -51,7 +51,6 @@ export interface Grounds {
   readonly postgres: PeerServer | Missing['reason'];
 }
 
-const SETTINGS = 'requests are limited by more than the default; everything else is the default';
 const KEEPS =
   'The task and every attempt, for days. A 2xx or a resolved call is committed and synced: a crash loses nothing accepted, and what a dead worker held runs elsewhere within 30 s.';
 const KEEPS_EMBEDDED = 'The same in one file (`synchronous=FULL`); what was running starts again when the process does.';
@@ -75,7 +74,7 @@ function product(grounds: Grounds, backend: Backend): Contender {
   return {
     name: 'product',
     title: 'Task Runner X',
-    settings: `\`WORKER_CONCURRENCY=${concurrency}\`; ${SETTINGS}; Node ${nodeOf(grounds.installed).version}`,
+    settings: `\`WORKER_CONCURRENCY=${concurrency}\`; ${OTHER_SETTINGS}; Node ${nodeOf(grounds.installed).version}`,
     keeps: KEEPS,
     pace: 1,
     visits: [
@@ -97,7 +96,7 @@ function embedded(grounds: Grounds): Contender {
   return {
     name: 'embedded',
     title: 'Task Runner X, embedded (SQLite, `ROLE=all`)',
-    settings: `\`WORKER_CONCURRENCY=${concurrency}\`, one process; ${SETTINGS}; Node ${nodeOf(grounds.installed).version}`,
+    settings: `\`WORKER_CONCURRENCY=${concurrency}\`, one process; ${OTHER_SETTINGS}; Node ${nodeOf(grounds.installed).version}`,
     keeps: KEEPS_EMBEDDED,
     pace: 1,
     visits: [

@@ -173,7 +173,7 @@ async function run(print: boolean): Promise<void> {
     const backend = backends().find(({ name }) => name !== 'sqlite');
     if (backend === undefined) throw new Error('It needs a database server and Redis.');
     const figures = await measure(backend);
-    const text = `${await surroundings({ rounds: 1, concurrency: CONCURRENCY, hasMoreRequests: false }, loadBefore)}\n\n${figures}`;
+    const text = `${await surroundings({ rounds: 1, concurrency: CONCURRENCY, settings: 'everything else is the default' }, loadBefore)}\n\n${figures}`;
     process.stdout.write(`${text}\n`);
     if (!print) writeFileSync(DOCUMENT, withFigures(readFileSync(DOCUMENT, 'utf8'), text, 'fairness'));
   } finally {

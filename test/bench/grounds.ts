@@ -13,8 +13,8 @@ import { PEERS, tryInstallPeers } from './peers.js';
 import { redisServer } from './servers.js';
 
 /** Both databases get the same memory for pages and the same room for their logs. */
-const MARIADB = ['--innodb-buffer-pool-size=512M', '--innodb-log-file-size=2G'];
-const POSTGRES = ['shared_buffers=512MB', 'max_wal_size=2GB', 'fsync=on', 'synchronous_commit=on'];
+export const MARIADB = ['--innodb-buffer-pool-size=512M', '--innodb-log-file-size=2G'];
+export const POSTGRES = ['shared_buffers=512MB', 'max_wal_size=2GB', 'fsync=on', 'synchronous_commit=on'];
 /** What the documents of BullMQ and Bee-Queue ask for. */
 const REDIS = ['appendonly yes', 'appendfsync everysec', 'maxmemory-policy noeviction'];
 

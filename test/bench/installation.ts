@@ -33,6 +33,8 @@ const READY_MS = 120_000;
 const MIGRATE = fileURLToPath(new URL('../../dist/apps/server/migrate.js', import.meta.url));
 /** One credential sends more here than it may by default, and being sent away is not what is measured. */
 const REQUESTS = { LIMIT_REQUESTS_PER_MINUTE: '60000000', LIMIT_REQUESTS_BURST: '1000000' };
+/** That, for the pages with figures, behind the settings that are named. */
+export const OTHER_SETTINGS = 'requests are limited by more than the default; everything else is the default';
 /** A queue that nothing is submitted to: a worker that serves only this one does nothing. */
 const NO_WORK = 'bench-none';
 

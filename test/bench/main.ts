@@ -11,6 +11,7 @@ import { provideServers } from '../support/servers/provide.js';
 import type { Round } from './bars.js';
 import { contenders, type Contender, type Visit } from './contenders.js';
 import { provideGrounds } from './grounds.js';
+import { OTHER_SETTINGS } from './installation.js';
 import { Bench, LONG_WARM_UP, type Measurement, type Observer } from './measure.js';
 import { nodeOf } from './peers.js';
 import { readOptions, type Options } from './options.js';
@@ -96,7 +97,7 @@ async function run(options: Options): Promise<void> {
       rounds.push(round);
     }
     const text = [
-      await surroundings({ ...options, hasMoreRequests: true }, loadBefore, nodeOf(grounds.installed).version),
+      await surroundings({ ...options, settings: OTHER_SETTINGS }, loadBefore, nodeOf(grounds.installed).version),
       figures({ contenders: taking, missing: absent, rounds, failures }),
     ].join('\n\n');
     process.stdout.write(`\n${text}\n`);

@@ -6,9 +6,9 @@ import { databaseServer, redisServer } from './servers.js';
 
 const GIB = 1024 ** 3;
 
-/** `node`: the version that the contenders ran on; `hasMoreRequests`: whether requests were limited by more than the default. */
+/** `settings`: all others, in words; `node`: the version that the contenders ran on. */
 export async function surroundings(
-  options: { rounds: number; concurrency: number; hasMoreRequests: boolean },
+  options: { rounds: number; concurrency: number; settings: string },
   loadBefore: number,
   node: string = process.versions.node,
 ): Promise<string> {
@@ -16,12 +16,11 @@ export async function surroundings(
   const servers = [database && (await databaseServer(database.url)), redis === null ? null : await redisServer(redis)];
   const versions = [`Node ${node}`, ...servers.flatMap((server) => server?.version ?? [])];
   const [first] = cpus();
-  const limits = options.hasMoreRequests ? 'Requests are limited by more than the default; everything' : 'Everything';
   return [
     `Measured on ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC.`,
     `Machine: ${cpus().length} × ${first?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / GIB)} GiB, ${platform()} ${release()}, load average before the run ${loadBefore.toFixed(2)}.`,
     `Versions: Task Runner X ${ownVersion()}, ${versions.join(', ')}.`,
-    `Rounds: ${options.rounds}, medians (min–max). WORKER_CONCURRENCY: ${options.concurrency}. ${limits} else is the default.`,
+    `Rounds: ${options.rounds}, medians (min–max). WORKER_CONCURRENCY: ${options.concurrency}; ${options.settings}.`,
   ].join('\n');
 }
 

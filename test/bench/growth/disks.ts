@@ -5,6 +5,7 @@
 import { newDatabase, type Backend } from '../../support/backends.js';
 import { startLocalDatabase } from '../../support/servers/local-database.js';
 import { canStartLocalPostgres, startLocalPostgres } from '../../support/servers/local-postgres.js';
+import { MARIADB, POSTGRES } from '../grounds.js';
 import { Installation } from '../installation.js';
 import { Bench } from '../measure.js';
 import { PeerSite } from '../peer-site.js';
@@ -50,7 +51,7 @@ export async function disks(backend: Backend, say: (text: string) => void): Prom
 }
 
 async function product(backend: Backend, environment: readonly string[]): Promise<Pick<OnDisk, 'bulk' | 'single'>> {
-  const server = await startLocalDatabase(undefined, ['--innodb-buffer-pool-size=512M', '--innodb-log-file-size=512M'], environment);
+  const server = await startLocalDatabase(undefined, MARIADB, environment);
   try {
     const place = { ...(await backend.environment()), DATABASE_URL: await newDatabase(server.url) };
     const slow: Backend = { ...backend, environment: () => Promise.resolve(place) };
@@ -72,7 +73,7 @@ async function ofPeer(name: Exclude<Name, 'product'>, environment: readonly stri
   if (!canStartLocalPostgres()) throw new Error('there is no PostgreSQL here');
   const { node } = installPeers(() => undefined);
   if (!isNewer(node.version)) throw new Error('it needs Node 22.18 or newer, and none can be had here');
-  const server = await startLocalPostgres(['shared_buffers=512MB', 'max_wal_size=2GB'], environment);
+  const server = await startLocalPostgres(POSTGRES, environment);
   try {
     const peer = PEERS.find((one) => one.name === name)!;
     const settings = { concurrency: CONCURRENCY[name], notify: false, node: node.path };

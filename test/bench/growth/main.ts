@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { backends } from '../../support/backends.js';
 import { provideServers } from '../../support/servers/provide.js';
+import { OTHER_SETTINGS } from '../installation.js';
 import { LoadGenerator } from '../load-generator.js';
 import { whole } from '../options.js';
 import { short, table, withFigures } from '../report.js';
@@ -124,7 +125,7 @@ async function run(args: string[]): Promise<void> {
     if (backend === undefined) throw new Error('It needs a database server and Redis.');
     const isWritten = !values.print && only === null;
     const parts = await grow({ backend, load, say }, only, maximum, isWritten ? PLOTS : null);
-    const text = [await surroundings({ rounds: 1, concurrency: 200, hasMoreRequests: true }, loadBefore), ...parts].join('\n\n');
+    const text = [await surroundings({ rounds: 1, concurrency: 200, settings: OTHER_SETTINGS }, loadBefore), ...parts].join('\n\n');
     process.stdout.write(`\n${text}\n`);
     if (isWritten) writeFileSync(DOCUMENT, withFigures(readFileSync(DOCUMENT, 'utf8'), text, 'growth'));
   } finally {
