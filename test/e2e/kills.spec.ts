@@ -54,22 +54,30 @@ describe.each(backends())('on $name', (backend: Backend) => {
     directories.forEach(removeDirectory);
   });
 
-  it('a worker that is killed costs seconds, and at most what it had in its hands', async () => {
-    const env = { ...FAST, WORKER_CONCURRENCY: String(CONCURRENCY) };
-    const installation = await Installation.start({ fleet, backend, handlersDir: journal.handlersDir, workers: 1, env });
-    const ids = await submitSleepers(installation.client(), 40);
-    await until(() => journal.starts().size > TASKS / 4, { what: 'a quarter of the tasks to have started' });
-    installation.workers[0]?.kill('SIGKILL');
-    await installation.workers[0]?.exited;
-    const revived = await installation.addWorker();
-    const client = backend.name === 'sqlite' ? installation.clientOf(revived) : installation.client();
-    const starts = await allSucceed(client, ids, journal);
-    expect(starts.filter((count) => count < 1)).toEqual([]);
-    expect(starts.reduce((sum, count) => sum + count - 1, 0)).toBeLessThanOrEqual(CONCURRENCY);
-    const lost = (await Promise.all(ids.map((id) => client.attempts(id)))).flat().filter(({ outcome }) => outcome === 'lost');
-    expect(lost.length).toBeLessThanOrEqual(CONCURRENCY);
-    for (const task of await client.listAll()) expect(task.failures).toBe(0);
-  }, 120_000);
+  it.each<[string, Record<string, string>, number]>([
+    ['that messages named', {}, 40],
+    // All slots become free at about the same time, and are filled by claims that leave notes.
+    ['of the backlog', { DOORBELL_WINDOW: '1' }, 400],
+  ])(
+    'a worker that is killed costs seconds, and at most what it had in its hands, %s',
+    async (_whose, more, ms) => {
+      const env = { ...FAST, ...more, WORKER_CONCURRENCY: String(CONCURRENCY) };
+      const installation = await Installation.start({ fleet, backend, handlersDir: journal.handlersDir, workers: 1, env });
+      const ids = await submitSleepers(installation.client(), ms);
+      await until(() => journal.starts().size > TASKS / 4, { what: 'a quarter of the tasks to have started' });
+      installation.workers[0]?.kill('SIGKILL');
+      await installation.workers[0]?.exited;
+      const revived = await installation.addWorker();
+      const client = backend.name === 'sqlite' ? installation.clientOf(revived) : installation.client();
+      const starts = await allSucceed(client, ids, journal);
+      expect(starts.filter((count) => count < 1)).toEqual([]);
+      expect(starts.reduce((sum, count) => sum + count - 1, 0)).toBeLessThanOrEqual(CONCURRENCY);
+      const lost = (await Promise.all(ids.map((id) => client.attempts(id)))).flat().filter(({ outcome }) => outcome === 'lost');
+      expect(lost.length).toBeLessThanOrEqual(CONCURRENCY);
+      for (const task of await client.listAll()) expect(task.failures).toBe(0);
+    },
+    120_000,
+  );
 });
 
 onServers('with a Redis of its own', restartsRedis, { when: canStartRedis() });

@@ -26,6 +26,9 @@ const RULES: Readonly<Record<string, Sql>> = {
   'only a running or a finished task has a cancel request': sql`
     SELECT t.id, t.state FROM cancel_requests c JOIN tasks t ON t.id = c.task_id WHERE t.state NOT IN ('running', 'succeeded')`,
   'an unrung task has no time of ringing': sql`SELECT id FROM tasks WHERE phase = 'unrung' AND rung_at <> 0`,
+  'what runs without being live is where a note says': sql`
+    SELECT t.id FROM tasks t WHERE t.state = 'running' AND t.phase = 'unrung' AND NOT EXISTS (
+      SELECT 1 FROM claim_notes n WHERE n.tenant = t.tenant AND n.queue = t.queue AND n.lane = t.lane AND t.id BETWEEN n.first_id AND n.last_id)`,
   'a succeeded task has a succeeded last attempt with a result, and nothing after it': sql`
     SELECT t.id FROM tasks t LEFT JOIN attempts a ON a.task_id = t.id AND a.attempt = t.attempt
     WHERE t.state = 'succeeded' AND (a.outcome IS NULL OR a.outcome <> 'succeeded' OR a.result IS NULL)`,

@@ -19,6 +19,7 @@ import {
   Ringer,
   TaskCanceller,
   TaskCheckpoints,
+  ClaimNotes,
   TaskClaimer,
   TaskDiscarder,
   TaskExpirer,
@@ -86,6 +87,7 @@ const TABLES = [
   'workers',
   'queues',
   'running_turns',
+  'claim_notes',
   'task_events',
   'task_checkpoints',
   'task_resources',
@@ -193,7 +195,8 @@ export async function openStore(backend: Backend) {
   const quotas = quotasOf();
   const submitterOf = (runnable: { has(name: string): boolean } | null = null) =>
     new TaskSubmitter(database, ringer, reader, new RowIds(new SystemClock()), quotasOf(), runnable);
-  const sweeperOf = (ownClock: Clock = clock) => new TaskSweeper(database, ringer, quotas, ownClock, POISON_CRASHES, LOOK_EVERY_MS);
+  const notes = new ClaimNotes(database);
+  const sweeperOf = (ownClock: Clock = clock) => new TaskSweeper(database, ringer, quotas, notes, ownClock, POISON_CRASHES, LOOK_EVERY_MS);
   const settlerOf = () => new TaskSettler(database, ringer, quotas, UNHANDLED_GRACE_MS, onError);
   const operator = new TaskOperator(database, reader, ringer, ids, quotas);
   const claimer = new TaskClaimer(database);
@@ -226,6 +229,7 @@ export async function openStore(backend: Backend) {
     ringer,
     reader,
     claimer,
+    notes,
     limitedClaimer: new LimitedClaimer(database),
     submitter,
     settler,

@@ -8,12 +8,17 @@
  * does not get it takes nothing, is told so, and comes back. For the same reason tasks whose rows somebody holds are passed over.
  *
  * The count walks the tenant's own part of the phase index, queue by queue, and stops at the limit; besides what runs it passes
- * over what waits at the door, which is a window at most. Tenants without a limit that could bind do not come this way.
+ * over what waits at the door, which is a window at most. Tenants without a limit that could bind do not come this way; what such a
+ * tenant has claimed just before it got one is found by the notes of those claims.
  */
-import { type Database, type Outcome, sql, type Sql } from '@app/database';
+import { type Database, type Outcome, sql, type Sql, type Transaction } from '@app/database';
 import { failpoint } from '@app/lifecycle';
 import { laneNumber, LANES } from '@app/queue';
+import { notesOf, runningWithin, type Range } from './claim-notes.js';
 import { claimable, claimedOf, mine, oldest, take, type Backlog, type ClaimedTask } from './claim.sql.js';
+
+/** Of a tenant that could be counted at once; one with more is left alone until they are cleared. */
+const NOTES_MAX = 400;
 
 export interface LimitedClaim {
   claimed: ClaimedTask[];
@@ -75,14 +80,17 @@ export class LimitedClaimer {
     return this.database.transaction(async (transaction) => {
       const turn = sql`SELECT tenant FROM running_turns WHERE tenant = ${tenant}`;
       // The count comes after the turn, and so sees all that was committed by those who had it before.
-      const [made, mineNow, counted, found] = await transaction.run([
+      const [made, mineNow, noted, counted, found] = await transaction.run([
         turn,
         sql`${turn}${dialect.lockFree}`,
+        notesOf(dialect, tenant, NOTES_MAX),
         this.running(tenant, limit),
         candidates,
       ]);
       if (mineNow?.rows.length !== 1) return made?.rows.length === 1 ? BUSY : null;
-      const room = limit - runningOf(counted);
+      const notes = (noted?.rows ?? []) as unknown as Range[];
+      if (notes.length === NOTES_MAX) return BUSY;
+      const room = limit - (notes.length === 0 ? runningOf(counted) : await this.runningWithNotes(transaction, tenant, limit, notes));
       if (room <= 0) return FULL;
       const ids = ((found?.rows ?? []) as { id: Buffer }[]).slice(0, room).map(({ id }) => id);
       if (ids.length === 0) return NOTHING;
@@ -96,7 +104,20 @@ export class LimitedClaimer {
   }
 
   /**
-   * How many of the tenant's tasks run, counted up to the limit. The joins are ordered by hand: an optimizer with stale statistics
+   * The notes' tasks are counted first, and then once more what is `live`: what changes from one to the other meanwhile counts twice, and
+   * not never.
+   */
+  private async runningWithNotes(transaction: Transaction, tenant: string, limit: number, notes: readonly Range[]): Promise<number> {
+    const { dialect } = this.database;
+    const [within, live] = await transaction.run([
+      sql`SELECT COUNT(DISTINCT id) AS running FROM (${runningWithin(dialect, notes, limit)}) AS noted`,
+      this.running(tenant, limit),
+    ]);
+    return runningOf(within) + runningOf(live);
+  }
+
+  /**
+   * How many of the tenant's tasks are `live` and run, counted up to the limit. The joins are ordered by hand: an optimizer with stale statistics
    * would rather read everybody's live tasks.
    */
   private running(tenant: string, limit: number): Sql {

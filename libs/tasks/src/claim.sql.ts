@@ -84,7 +84,7 @@ export function oldest(
 ): Sql {
   const behind = after === null ? sql`` : sql` AND id > ${after}`;
   const others = except.length === 0 ? sql`` : sql` AND id NOT IN (${list(except)})`;
-  return sql`SELECT ${what} FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant}${behind} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now})${others} ORDER BY id LIMIT ${most}${dialect.lockFree}`;
+  return sql`SELECT ${what} FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND state = 'queued' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant}${behind} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now})${others} ORDER BY id LIMIT ${most}${dialect.lockFree}`;
 }
 
 /** Locks those of the ids that may run, past what somebody else holds. */
@@ -92,9 +92,10 @@ export function claimable({ now, byPrimary, lockFree }: Dialect, ids: readonly B
   return sql`SELECT id FROM tasks${byPrimary} WHERE id IN (${list(ids)}) AND state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now}) ORDER BY id${lockFree}`;
 }
 
-/** Makes those of the ids that may run the worker's. `at`: when, by the database's clock. */
-export function take({ now, byPrimary }: Dialect, worker: Buffer, ids: readonly Buffer[], at: Sql = now): Sql {
-  return sql`UPDATE tasks${byPrimary} SET state = 'running', phase = 'live', worker_id = ${worker}, attempt = attempt + 1, started_at = ${at}, updated_at = ${at} WHERE id IN (${list(ids)}) AND state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now})`;
+/** Makes those of the ids that may run the worker's. `at`: when, by the database's clock. `noted`: with a note, they stay `unrung`. */
+export function take({ now, byPrimary }: Dialect, worker: Buffer, ids: readonly Buffer[], at: Sql = now, noted = false): Sql {
+  const phase = noted ? sql`` : sql`phase = 'live', `;
+  return sql`UPDATE tasks${byPrimary} SET state = 'running', ${phase}worker_id = ${worker}, attempt = attempt + 1, started_at = ${at}, updated_at = ${at} WHERE id IN (${list(ids)}) AND state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now})`;
 }
 
 /** Those of the ids that are the worker's. */

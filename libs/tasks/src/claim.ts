@@ -9,6 +9,7 @@
 import { type Database, join, sql } from '@app/database';
 import { failpoint } from '@app/lifecycle';
 import { laneAt, laneNumber } from '@app/queue';
+import { leaveNote, NOTED_MIN } from './claim-notes.js';
 import {
   claimedOf,
   COLUMNS,
@@ -39,7 +40,7 @@ export class TaskClaimer {
     return claimedOf(outcomes.at(-1));
   }
 
-  /** Every attempt that the register says this worker runs, 2,000 at most. */
+  /** Every attempt that the register says this worker runs and has run for more than a moment, 2,000 at most. */
   async running(worker: Buffer): Promise<ClaimedTask[]> {
     const found = await this.database.query<ClaimedRow>(
       sql`SELECT ${COLUMNS} FROM tasks${this.database.dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id = ${worker} LIMIT ${RUNNING_MAX}`,
@@ -81,7 +82,7 @@ export class TaskClaimer {
           ];
     const firsts = ranges.map(
       (range, order) =>
-        sql`SELECT * FROM (SELECT ${order} AS place, queue, lane, tenant FROM tasks${this.database.dialect.by('ix_tasks_phase')} WHERE phase = 'unrung'${range} ORDER BY phase, queue, lane, tenant LIMIT 1) AS range_${{ text: String(order), values: [] }}`,
+        sql`SELECT * FROM (SELECT ${order} AS place, queue, lane, tenant FROM tasks${this.database.dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND state = 'queued'${range} ORDER BY phase, queue, lane, tenant LIMIT 1) AS range_${{ text: String(order), values: [] }}`,
     );
     const [found] = await this.database.query<{ queue: string; lane: number; tenant: string }>(
       sql`SELECT queue, lane, tenant FROM (${join(firsts, ' UNION ALL ')}) AS found ORDER BY place LIMIT 1`,
@@ -112,7 +113,10 @@ export class TaskClaimer {
       if (ids.length === 0) return { rows, ids, at, taken: 0 };
       trying(ids);
       failpoint('claim.locked');
-      const [outcome] = await transaction.commitWith([take(dialect, worker, ids, sql`${at}`)]);
+      const time = sql`${at}`;
+      const noted = rows.length >= NOTED_MIN;
+      const note = noted ? [leaveNote(place, worker, ids, (rows[0]?.attempt ?? 0) + 1, time)] : [];
+      const [outcome] = await transaction.commitWith([take(dialect, worker, ids, time, noted), ...note]);
       failpoint('claim.committed');
       return { rows, ids, at, taken: outcome?.affected ?? 0 };
     });

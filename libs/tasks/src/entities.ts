@@ -253,6 +253,25 @@ const runningTurns: EntityFactory = (engine) => {
   return new EntitySchema({ name: 'RunningTurn', tableName: 'running_turns', columns: { tenant: t.word(64, { primary: true }) } });
 };
 
+const claimNotes: EntityFactory = (engine) => {
+  const t = columnTypes(engine);
+  return new EntitySchema({
+    name: 'ClaimNote',
+    tableName: 'claim_notes',
+    columns: {
+      first_id: t.id({ primary: true }),
+      attempt: t.count({ primary: true }),
+      last_id: t.id(),
+      tenant: t.word(64),
+      queue: t.word(64),
+      lane: t.small(),
+      worker_id: t.id(),
+      claimed_at: t.time(),
+    },
+    indices: [{ name: 'ix_claim_notes_tenant', columns: ['tenant'] }],
+  });
+};
+
 /** Everything this lib stores. */
 export const TASK_ENTITIES: readonly EntityFactory[] = [
   tasks,
@@ -265,5 +284,6 @@ export const TASK_ENTITIES: readonly EntityFactory[] = [
   workers,
   queues,
   runningTurns,
+  claimNotes,
   ...HISTORY_ENTITIES,
 ];

@@ -4,6 +4,7 @@ export { BulkRunner } from './bulk-runner.js';
 export { TaskCanceller } from './cancel.js';
 export { TaskCheckpoints } from './checkpoints.js';
 export { TaskClaimer } from './claim.js';
+export { ClaimNotes } from './claim-notes.js';
 export { LimitedClaimer, type LimitedClaim } from './claim-limited.js';
 export type { Backlog, ClaimedTask } from './claim.sql.js';
 export { DeadLetters, type DeadLetterSummary } from './dead-letters.js';

@@ -8,9 +8,9 @@ export const TASK_STATES = ['scheduled', 'queued', 'running', 'retrying', 'succe
 export type TaskState = (typeof TASK_STATES)[number];
 
 /**
- * A coarse copy of the state that the indexes carry. It changes once on the happy path (live → succeeded), which is why the
- * hot path can afford an index on it: `waiting` = scheduled or retrying, `unrung` = queued without a doorbell message,
- * `live` = queued with one, or running.
+ * A coarse copy of the state that the indexes carry. It changes once on the happy path (live → succeeded, or unrung → succeeded), which
+ * is why the hot path can afford an index on it: `waiting` = scheduled or retrying, `unrung` = queued without a doorbell message, or
+ * running since a claim that left a note (`claim-notes.ts`), `live` = queued with a message, or running.
  */
 export const TASK_PHASES = ['waiting', 'unrung', 'live', 'succeeded', 'failed', 'cancelled', 'expired'] as const;
 export type TaskPhase = (typeof TASK_PHASES)[number];

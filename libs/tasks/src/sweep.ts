@@ -10,6 +10,7 @@
 import { type Database, idText, list, NOBODY, rows, sql, type Sql, type Transaction } from '@app/database';
 import { failpoint, type Clock } from '@app/lifecycle';
 import { laneAt } from '@app/queue';
+import type { ClaimNotes } from './claim-notes.js';
 import { recordEvents, type TaskEvent } from './events.js';
 import { PAYLOAD_BYTES, type Place, type TaskQuotas } from './quotas.js';
 import type { Ringable, Ringer } from './ring.js';
@@ -60,6 +61,7 @@ export class TaskSweeper {
     private readonly database: Database,
     private readonly ringer: Ringer,
     private readonly quotas: Pick<TaskQuotas, 'giveBack'>,
+    private readonly notes: Pick<ClaimNotes, 'clear'>,
     private readonly clock: Clock,
     private readonly poisonCrashes: number,
     /** How often `markLost` is called, in ms. */
@@ -91,11 +93,12 @@ export class TaskSweeper {
   }
 
   /**
-   * Takes back a page of running tasks whose worker is not live. They are looked for without locks, locked by id, and only then
+   * Takes back a page of running tasks whose worker is not live, once its notes are cleared. They are looked for without locks, locked by id, and only then
    * asked about their workers: a worker that registered and claimed while the look was under way is live by that time.
    */
   async takeBack(): Promise<{ taken: number; full: boolean }> {
     const { dialect } = this.database;
+    await this.notes.clear();
     const candidates = await this.database.query<{ id: Buffer }>(
       sql`SELECT id FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id NOT IN (SELECT id FROM workers WHERE state IN ('live', 'draining')) LIMIT ${PAGE}`,
     );

@@ -13,6 +13,7 @@ import { TaskCanceller } from './cancel.js';
 import { TaskCheckpoints } from './checkpoints.js';
 import { TaskClaimer } from './claim.js';
 import { LimitedClaimer } from './claim-limited.js';
+import { ClaimNotes } from './claim-notes.js';
 import { DeadLetters } from './dead-letters.js';
 import { TaskDiscarder } from './discard.js';
 import { TaskExpirer } from './expire.js';
@@ -108,6 +109,7 @@ function providers(): Provider[] {
     { provide: Queues, inject: [Database, RowIds], useFactory: (database: Database, ids: RowIds) => new Queues(database, ids) },
     { provide: Workers, inject: [Database], useFactory: (database: Database) => new Workers(database) },
     { provide: TaskClaimer, inject: [Database], useFactory: (database: Database) => new TaskClaimer(database) },
+    { provide: ClaimNotes, inject: [Database], useFactory: (database: Database) => new ClaimNotes(database) },
     { provide: LimitedClaimer, inject: [Database], useFactory: (database: Database) => new LimitedClaimer(database) },
     {
       provide: TaskSettler,
@@ -146,9 +148,9 @@ function providers(): Provider[] {
     },
     {
       provide: TaskSweeper,
-      inject: [Database, Ringer, TaskQuotas, Clock, Config],
-      useFactory: (database: Database, ringer: Ringer, quotas: TaskQuotas, clock: Clock, config: Config) =>
-        new TaskSweeper(database, ringer, quotas, clock, config.poisonCrashes, sweepEveryMs(config)),
+      inject: [Database, Ringer, TaskQuotas, ClaimNotes, Clock, Config],
+      useFactory: (database: Database, ringer: Ringer, quotas: TaskQuotas, notes: ClaimNotes, clock: Clock, config: Config) =>
+        new TaskSweeper(database, ringer, quotas, notes, clock, config.poisonCrashes, sweepEveryMs(config)),
     },
     {
       provide: TaskReconciler,

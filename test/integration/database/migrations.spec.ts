@@ -39,6 +39,24 @@ describe.each(backends())('the migrations on $name', (backend: Backend) => {
     await assertSchema(dataSource);
   });
 
+  it('keep the tasks when a check is replaced, there and back', async () => {
+    const { dataSource } = await opened.migrated(backend);
+    const id = `X'${'01'.repeat(16)}'`;
+    await dataSource.query(
+      `INSERT INTO tasks (id, tenant, queue, name, lane, priority, phase, state, attempt, worker_id, run_at, created_at, updated_at, started_at, created_by, options, payload) ` +
+        `VALUES (${id}, 't', 'q', 'n', 1, 0, 'unrung', 'running', 1, ${id}, 1, 2, 3, 4, 's', '{}', '{"a":"ä"}')`,
+    );
+    const rows = (): Promise<Record<string, unknown>[]> => dataSource.query('SELECT * FROM tasks');
+    const [before] = await rows();
+    await dataSource.undoLastMigration({ transaction: 'each' });
+    expect(await rows()).toEqual([{ ...before, phase: 'live' }]);
+    await rejection(dataSource.query(`UPDATE tasks SET phase = 'unrung'`));
+    await migrate(dataSource);
+    await dataSource.query(`UPDATE tasks SET phase = 'unrung'`);
+    expect(await rows()).toEqual([before]);
+    await assertSchema(dataSource);
+  });
+
   it('are demanded: an empty schema is refused with the way out', async () => {
     const { dataSource } = await opened.open(await backend.databaseUrl());
     const failure = await rejection(assertSchema(dataSource));

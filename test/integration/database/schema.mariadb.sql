@@ -86,6 +86,19 @@ CREATE TABLE `cancel_requests` (
   KEY `ix_cancel_requests_worker` (`worker_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
+CREATE TABLE `claim_notes` (
+  `first_id` binary(16) NOT NULL,
+  `attempt` int NOT NULL,
+  `last_id` binary(16) NOT NULL,
+  `tenant` varchar(64) NOT NULL,
+  `queue` varchar(64) NOT NULL,
+  `lane` tinyint NOT NULL,
+  `worker_id` binary(16) NOT NULL,
+  `claimed_at` bigint NOT NULL,
+  PRIMARY KEY (`first_id`,`attempt`),
+  KEY `ix_claim_notes_tenant` (`tenant`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `idempotency_keys` (
   `tenant` varchar(64) NOT NULL,
   `key_hash` binary(32) NOT NULL,
@@ -224,8 +237,8 @@ CREATE TABLE `tasks` (
   CONSTRAINT `ck_tasks_finished` CHECK (`finished_at` > 0 = `state` in ('succeeded','failed','cancelled','expired')),
   CONSTRAINT `ck_tasks_worker` CHECK (`worker_id` <> X'00000000000000000000000000000000' = (`state` = 'running')),
   CONSTRAINT `ck_tasks_reason` CHECK (`reason` <> 'none' = (`state` = 'failed') and `reason` in ('none','attempts_exhausted','permanent_error','poison','unknown_handler','deadline_exceeded')),
-  CONSTRAINT `ck_tasks_phase` CHECK (`state` in ('scheduled','retrying') and `phase` = 'waiting' and `ended` = 'none' or `state` = 'queued' and `phase` in ('unrung','live') and `ended` = 'none' or `state` = 'running' and `phase` = 'live' and `ended` = 'none' or `state` = 'succeeded' and `phase` = 'succeeded' and `ended` = 'none' or `state` = 'failed' and `phase` = 'failed' and `ended` in ('failed','discarded') or `state` = 'cancelled' and `phase` = 'cancelled' and `ended` = 'cancelled' or `state` = 'expired' and `phase` = 'expired' and `ended` = 'expired'),
-  CONSTRAINT `ck_tasks_lane` CHECK (`lane` in (0,1,2))
+  CONSTRAINT `ck_tasks_lane` CHECK (`lane` in (0,1,2)),
+  CONSTRAINT `ck_tasks_phase` CHECK (`state` in ('scheduled','retrying') and `phase` = 'waiting' and `ended` = 'none' or `state` = 'queued' and `phase` in ('unrung','live') and `ended` = 'none' or `state` = 'running' and `phase` in ('unrung','live') and `ended` = 'none' or `state` = 'succeeded' and `phase` = 'succeeded' and `ended` = 'none' or `state` = 'failed' and `phase` = 'failed' and `ended` in ('failed','discarded') or `state` = 'cancelled' and `phase` = 'cancelled' and `ended` = 'cancelled' or `state` = 'expired' and `phase` = 'expired' and `ended` = 'expired')
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE `tenant_usage` (

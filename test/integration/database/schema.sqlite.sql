@@ -91,6 +91,20 @@ CREATE TABLE "cancel_requests" (
 
 CREATE INDEX "ix_cancel_requests_worker" ON "cancel_requests" ("worker_id");
 
+CREATE TABLE "claim_notes" (
+  "first_id" blob NOT NULL,
+  "attempt" integer NOT NULL,
+  "last_id" blob NOT NULL,
+  "tenant" text NOT NULL,
+  "queue" text NOT NULL,
+  "lane" integer NOT NULL,
+  "worker_id" blob NOT NULL,
+  "claimed_at" integer NOT NULL,
+  PRIMARY KEY ("first_id", "attempt")
+) STRICT;
+
+CREATE INDEX "ix_claim_notes_tenant" ON "claim_notes" ("tenant");
+
 CREATE TABLE "idempotency_keys" (
   "tenant" text NOT NULL,
   "key_hash" blob NOT NULL,
@@ -224,7 +238,7 @@ CREATE TABLE "tasks" (
   CONSTRAINT "ck_tasks_finished" CHECK ((finished_at > 0) = (state IN ('succeeded','failed','cancelled','expired'))),
   CONSTRAINT "ck_tasks_worker" CHECK ((worker_id <> X'00000000000000000000000000000000') = (state = 'running')),
   CONSTRAINT "ck_tasks_reason" CHECK ((reason <> 'none') = (state = 'failed') AND reason IN ('none','attempts_exhausted','permanent_error','poison','unknown_handler','deadline_exceeded')),
-  CONSTRAINT "ck_tasks_phase" CHECK ((state IN ('scheduled','retrying') AND phase = 'waiting' AND ended = 'none') OR (state = 'queued' AND phase IN ('unrung','live') AND ended = 'none') OR (state = 'running' AND phase = 'live' AND ended = 'none') OR (state = 'succeeded' AND phase = 'succeeded' AND ended = 'none') OR (state = 'failed' AND phase = 'failed' AND ended IN ('failed','discarded')) OR (state = 'cancelled' AND phase = 'cancelled' AND ended = 'cancelled') OR (state = 'expired' AND phase = 'expired' AND ended = 'expired')),
+  CONSTRAINT "ck_tasks_phase" CHECK ((state IN ('scheduled','retrying') AND phase = 'waiting' AND ended = 'none') OR (state = 'queued' AND phase IN ('unrung','live') AND ended = 'none') OR (state = 'running' AND phase IN ('unrung','live') AND ended = 'none') OR (state = 'succeeded' AND phase = 'succeeded' AND ended = 'none') OR (state = 'failed' AND phase = 'failed' AND ended IN ('failed','discarded')) OR (state = 'cancelled' AND phase = 'cancelled' AND ended = 'cancelled') OR (state = 'expired' AND phase = 'expired' AND ended = 'expired')),
   CONSTRAINT "ck_tasks_lane" CHECK (lane IN (0, 1, 2)),
   PRIMARY KEY ("id")
 ) STRICT;

@@ -2,6 +2,7 @@
  * The words of a CREATE TABLE that differ between the engines, so that a migration is written once and read once. Tables are
  * STRICT on SQLite (a text in a number column is refused there too) and InnoDB with a binary collation elsewhere.
  */
+import type { QueryRunner } from 'typeorm';
 
 export interface DdlWords {
   readonly id: string;
@@ -92,4 +93,33 @@ export function createTable(words: DdlWords, table: TableDefinition): string[] {
     `CREATE TABLE IF NOT EXISTS ${n(table.name)} (\n  ${lines.join(',\n  ')}\n)${words.table}`,
     `SELECT ${listed(table.columns.map(([name]) => name))} FROM ${n(table.name)} LIMIT 0`,
   ];
+}
+
+/**
+ * Gives a check of a table another expression. SQLite cannot, so there the table is made anew under another name with the same rows, and
+ * takes its place, all in the transaction of the migration.
+ */
+export async function replaceCheck(runner: QueryRunner, words: DdlWords, table: string, check: string, expression: string): Promise<void> {
+  const n = (identifier: string): string => words.name(identifier);
+  const constraint = `CONSTRAINT ${n(check)} CHECK (${expression})`;
+  if (!words.transactional) {
+    await runner.query(`ALTER TABLE ${n(table)} DROP CONSTRAINT ${n(check)}, ADD ${constraint}`);
+    return;
+  }
+  const made = (await runner.query(`SELECT type, sql FROM sqlite_master WHERE tbl_name = '${table}' AND sql IS NOT NULL`)) as {
+    type: string;
+    sql: string;
+  }[];
+  const definition = made.find(({ type }) => type === 'table')?.sql ?? '';
+  // One line per constraint, as `createTable` writes them.
+  const changed = definition
+    .replace(n(table), n(`${table}_new`))
+    .split('\n')
+    .map((line) => (line.includes(`CONSTRAINT ${n(check)} `) ? `  ${constraint},` : line))
+    .join('\n');
+  await runner.query(changed);
+  await runner.query(`INSERT INTO ${n(`${table}_new`)} SELECT * FROM ${n(table)}`);
+  await runner.query(`DROP TABLE ${n(table)}`);
+  await runner.query(`ALTER TABLE ${n(`${table}_new`)} RENAME TO ${n(table)}`);
+  for (const { sql } of made.filter(({ type }) => type === 'index')) await runner.query(sql);
 }
