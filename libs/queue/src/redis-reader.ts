@@ -27,6 +27,8 @@ export class RedisReader implements DoorbellReader {
   private packing = 1;
   /** Whether every lane could be read when last asked: in one command, one that is broken makes the others fail. */
   private whole = true;
+  /** Whether the last read was a wait that brought something: mostly that was all there is. */
+  private hasWaited = false;
   private readonly laneOfKey: Map<string, Lane>;
 
   constructor(
@@ -75,15 +77,19 @@ export class RedisReader implements DoorbellReader {
 
   /**
    * Whoever waits found nothing a moment ago, so he waits at once, at all lanes together: what that brings is little, and handed on as it
-   * comes, because a message that is held here while more is read is lost to its worker where the read is stopped.
+   * comes, because a message that is held here while more is read is lost to its worker where the read is stopped. The look after a
+   * wait that was answered asks all lanes together as well: after a lonely message that is one trip instead of one per lane.
    */
   private async readLanes({ tasks, lanes, blockMs }: ReadOptions): Promise<Delivery[]> {
     const connection = await this.connected();
     const entries = Math.min(LOOK_MAX, Math.floor(tasks / (lanes.length * IDS_PER_ENTRY)));
-    if (blockMs > 0 && entries > 0 && this.whole) {
+    const isAfterWait = this.hasWaited;
+    this.hasWaited = false;
+    if ((blockMs > 0 || isAfterWait) && entries > 0 && this.whole) {
       this.whole = false;
       const found = await this.readGroup(connection, lanes, entries, blockMs);
       this.whole = true;
+      this.hasWaited = blockMs > 0 && found.length > 0;
       return this.learn(found);
     }
     const found = await this.readInOrder(connection, lanes, tasks);
