@@ -28,6 +28,7 @@ export class FaultyDatabase extends Database {
   busiest = 0;
   private underWay = 0;
   private accidents: Accident[] = [];
+  private named: { names: (statement: Sql) => boolean; times: number } | null = null;
   private inside: { work: () => Promise<unknown>; after: number; call: 'query' | 'run' } | null = null;
 
   constructor(readonly real: Database) {
@@ -45,7 +46,7 @@ export class FaultyDatabase extends Database {
 
   /** How many accidents have not happened yet; a test that ordered one wants none left. */
   get ordered(): number {
-    return this.accidents.length + (this.inside === null ? 0 : 1);
+    return this.accidents.length + (this.inside === null ? 0 : 1) + (this.named?.times ?? 0);
   }
 
   /** The next of the calls happens, and its answer is lost on the way. */
@@ -93,6 +94,11 @@ export class FaultyDatabase extends Database {
     }
   }
 
+  /** So many of the statements that the test names find nobody. */
+  failWhere(names: (statement: Sql) => boolean, times: number): void {
+    this.named = { names, times };
+  }
+
   /** The next of the calls waits in vain for rows that somebody else holds. */
   beBusy(calls: readonly Call[] = WRITES): void {
     this.accidents.push({
@@ -119,6 +125,7 @@ export class FaultyDatabase extends Database {
   }
 
   reset(): void {
+    this.named = null;
     this.inside = null;
     this.begun = 0;
     this.busiest = 0;
@@ -127,6 +134,10 @@ export class FaultyDatabase extends Database {
   }
 
   query<T extends object = Row>(statement: Sql): Promise<T[]> {
+    if (this.named !== null && this.named.times > 0 && this.named.names(statement)) {
+      this.named.times -= 1;
+      return Promise.reject(new Unavailable('The database does not answer.'));
+    }
     return this.run('query', () => this.real.query<T>(statement));
   }
 

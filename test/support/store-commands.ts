@@ -186,7 +186,7 @@ const claimBacklog = (who: number, most: number): Command =>
   command(`claimBacklog(${who}, ${most})`, canClaim, async (model, real) => {
     const worker = at(model.workers, who);
     const first = model.tasks.filter((task) => task.phase === 'unrung' && model.claimable(task)).slice(0, most);
-    const got = await real.store.claimer.claimBacklog(worker.id, PLACE, most, () => undefined);
+    const got = await real.store.notingClaimer.claimBacklog(worker.id, PLACE, most, () => undefined);
     note(model, real, first, worker, got);
   });
 

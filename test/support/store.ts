@@ -229,6 +229,8 @@ export async function openStore(backend: Backend) {
     ringer,
     reader,
     claimer,
+    /** Leaves a note for as few as two tasks. */
+    notingClaimer: new TaskClaimer(database, 2),
     notes,
     limitedClaimer: new LimitedClaimer(database),
     submitter,

@@ -1,7 +1,8 @@
 /**
  * Compares what the register says this worker runs with what it really runs, and gives back what nobody here holds. Every way
  * into such a state is closed elsewhere; this is the timer for the one that is not, because a task that is `running` under a
- * worker that lives is a task that nobody else will ever take.
+ * worker that lives is a task that nobody else will ever take. What was claimed in the last seconds is not among what it sees, until the
+ * scheduler has cleared the notes of those claims.
  *
  * A row must be missing here twice in a row, since a claim is in the register a moment before it is in the executor, and an outcome a moment
  * before it leaves it. And what was missing twice is looked at once more between claims: one whose answer is lost may hold tasks that will

@@ -14,17 +14,17 @@
 import { type Database, type Outcome, sql, type Sql, type Transaction } from '@app/database';
 import { failpoint } from '@app/lifecycle';
 import { laneNumber, LANES } from '@app/queue';
-import { notesOf, runningWithin, type Range } from './claim-notes.js';
+import { notedOf, runningWithin, type Range } from './claim-notes.js';
 import { claimable, claimedOf, mine, oldest, take, type Backlog, type ClaimedTask } from './claim.sql.js';
 
-/** Of a tenant that could be counted at once; one with more is left alone until they are cleared. */
-const NOTES_MAX = 400;
+/** With notes, of one tenant; where there are more, it is left alone until they are cleared. SQLite takes 500 parts of a UNION. */
+const PLACES_MAX = 400;
 
 export interface LimitedClaim {
   claimed: ClaimedTask[];
   /** Whether the tenant now runs as many as it may: nothing more is to be had before one of its tasks ends. */
   full: boolean;
-  /** Whether somebody else had the tenant's turn, so that nothing was looked at. */
+  /** Whether nothing was counted: somebody else had the tenant's turn, or its earlier claims have left notes in too many places. */
   busy: boolean;
 }
 
@@ -54,7 +54,7 @@ export class LimitedClaimer {
     trying: (ids: readonly Buffer[]) => void,
     except: readonly Buffer[] = [],
   ): Promise<LimitedClaim> {
-    return this.within(worker, place.tenant, oldest(this.database.dialect, place, most, except), limit, trying);
+    return this.within(worker, place.tenant, oldest(this.database.dialect, place, { most, except }), limit, trying);
   }
 
   /** With the tenant's row, which is made where it is its first claim: by itself, so that nobody ever has a row that others wait for. */
@@ -83,16 +83,17 @@ export class LimitedClaimer {
       const [made, mineNow, noted, counted, found] = await transaction.run([
         turn,
         sql`${turn}${dialect.lockFree}`,
-        notesOf(dialect, tenant, NOTES_MAX),
+        notedOf(dialect, tenant, PLACES_MAX),
         this.running(tenant, limit),
         candidates,
       ]);
       if (mineNow?.rows.length !== 1) return made?.rows.length === 1 ? BUSY : null;
       const notes = (noted?.rows ?? []) as unknown as Range[];
-      if (notes.length === NOTES_MAX) return BUSY;
+      if (notes.length === PLACES_MAX) return BUSY;
       const room = limit - (notes.length === 0 ? runningOf(counted) : await this.runningWithNotes(transaction, tenant, limit, notes));
       if (room <= 0) return FULL;
-      const ids = ((found?.rows ?? []) as { id: Buffer }[]).slice(0, room).map(({ id }) => id);
+      const free = ((found?.rows ?? []) as { id: Buffer }[]).map(({ id }) => id).sort(Buffer.compare);
+      const ids = free.slice(0, room);
       if (ids.length === 0) return NOTHING;
       trying(ids);
       failpoint('claim.locked');
@@ -110,7 +111,7 @@ export class LimitedClaimer {
   private async runningWithNotes(transaction: Transaction, tenant: string, limit: number, notes: readonly Range[]): Promise<number> {
     const { dialect } = this.database;
     const [within, live] = await transaction.run([
-      sql`SELECT COUNT(DISTINCT id) AS running FROM (${runningWithin(dialect, notes, limit)}) AS noted`,
+      sql`SELECT COUNT(*) AS running FROM (${runningWithin(dialect, notes, limit)}) AS noted`,
       this.running(tenant, limit),
     ]);
     return runningOf(within) + runningOf(live);

@@ -68,23 +68,34 @@ export const COLUMNS = sql`${OWN_COLUMNS}, tenant, queue, lane, started_at`;
 /** A row as its claim has found and locked it. */
 export type LockedRow = Omit<ClaimedRow, 'tenant' | 'queue' | 'lane' | 'started_at'>;
 
-/** Locks and reads the oldest of one place that may run, behind an id where one is given, but for some, past what other workers are claiming. */
-export function oldestWhole(dialect: Dialect, place: Backlog, most: number, except: readonly Buffer[], after: Buffer | null): Sql {
-  return oldest(dialect, place, most, except, OWN_COLUMNS, after);
+/** What a claim asks a place for. */
+export interface Wanted {
+  most: number;
+  /** Are passed over. */
+  except?: readonly Buffer[];
+  /** What stands up to this id is passed over as well. */
+  after?: Buffer | null;
+  /** How many of the oldest are looked at, those that somebody else holds among them; as many as are wanted unless given. */
+  candidates?: number;
 }
 
-/** The same for their ids alone, where perhaps not all of them are taken. */
-export function oldest(
-  dialect: Dialect,
-  place: Backlog,
-  most: number,
-  except: readonly Buffer[] = [],
-  what: Sql = sql`id`,
-  after: Buffer | null = null,
-): Sql {
+/** Locks and reads the oldest of one place that may run, past what other workers are claiming. */
+export function oldestWhole(dialect: Dialect, place: Backlog, wanted: Wanted): Sql {
+  return oldest(dialect, place, wanted, OWN_COLUMNS);
+}
+
+/**
+ * The same for their ids alone, where perhaps not all of them are taken. They are found without a lock and locked by their ids: a scan that locks
+ * keeps, on MariaDB, the lock of every row that it passes over, and those of the backlog that run are somebody's to settle. In no order.
+ */
+export function oldest(dialect: Dialect, place: Backlog, wanted: Wanted, what: Sql = sql`id`): Sql {
+  const { now, by, byPrimary, joinNext, lockFree } = dialect;
+  const { most, except = [], after = null, candidates = most } = wanted;
   const behind = after === null ? sql`` : sql` AND id > ${after}`;
   const others = except.length === 0 ? sql`` : sql` AND id NOT IN (${list(except)})`;
-  return sql`SELECT ${what} FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'unrung' AND state = 'queued' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant}${behind} AND (expires_at = 0 OR expires_at > ${dialect.now}) AND (deadline_at = 0 OR deadline_at > ${dialect.now})${others} ORDER BY id LIMIT ${most}${dialect.lockFree}`;
+  const mayRun = sql`state = 'queued' AND (expires_at = 0 OR expires_at > ${now}) AND (deadline_at = 0 OR deadline_at > ${now})`;
+  const found = sql`SELECT id AS candidate FROM tasks${by('ix_tasks_phase')} WHERE phase = 'unrung' AND queue = ${place.queue} AND lane = ${laneNumber(place.lane)} AND tenant = ${place.tenant}${behind} AND ${mayRun}${others} ORDER BY id LIMIT ${candidates}`;
+  return sql`SELECT ${what} FROM (${found}) AS oldest${joinNext}tasks${byPrimary} ON id = candidate WHERE phase = 'unrung' AND ${mayRun} LIMIT ${most}${lockFree}`;
 }
 
 /** Locks those of the ids that may run, past what somebody else holds. */

@@ -6,7 +6,7 @@
  * If the answer to a claim is lost, the tasks may already be this worker's: `held` tells, and must be asked before anything
  * else, because a claimed task that nobody runs is stuck until the lease ends.
  */
-import { type Database, join, sql } from '@app/database';
+import { type Database, join, type Outcome, sql } from '@app/database';
 import { failpoint } from '@app/lifecycle';
 import { laneAt, laneNumber } from '@app/queue';
 import { leaveNote, NOTED_MIN } from './claim-notes.js';
@@ -26,9 +26,15 @@ import {
 
 /** All slots that a worker may have, and as many again that it does not know of. */
 const RUNNING_MAX = 2_000;
+/** How far a claim looks where others hold the first ones: past four large claims. */
+const CANDIDATES_MAX = 2_000;
 
 export class TaskClaimer {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    /** The least number of tasks for which a claim leaves a note. */
+    private readonly notedMin = NOTED_MIN,
+  ) {}
 
   /** Claims what is claimable of the ids. `ids` must hold none that this worker already runs. */
   async claim(worker: Buffer, ids: readonly Buffer[]): Promise<ClaimedTask[]> {
@@ -40,7 +46,7 @@ export class TaskClaimer {
     return claimedOf(outcomes.at(-1));
   }
 
-  /** Every attempt that the register says this worker runs and has run for more than a moment, 2,000 at most. */
+  /** Every attempt that the register says this worker runs, 2,000 at most, but for those of claims whose notes are not cleared yet. */
   async running(worker: Buffer): Promise<ClaimedTask[]> {
     const found = await this.database.query<ClaimedRow>(
       sql`SELECT ${COLUMNS} FROM tasks${this.database.dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id = ${worker} LIMIT ${RUNNING_MAX}`,
@@ -106,15 +112,19 @@ export class TaskClaimer {
     const { dialect } = this.database;
     const { rows, ids, at, taken } = await this.database.transaction(async (transaction) => {
       // The time comes last, or a task that is made in between would have started before.
-      const [found, told] = await transaction.run([oldestWhole(dialect, place, most, except, after), sql`SELECT ${dialect.now} AS now`]);
-      const rows = (found?.rows ?? []) as unknown as LockedRow[];
+      const look = (candidates: number): Promise<Outcome[]> =>
+        transaction.run([oldestWhole(dialect, place, { most, except, after, candidates }), sql`SELECT ${dialect.now} AS now`]);
+      let [found, told] = await look(most);
+      // There are no more, or others hold them: what this transaction holds already is found again.
+      if ((found?.rows.length ?? 0) < most) [found, told] = await look(CANDIDATES_MAX);
+      const rows = ((found?.rows ?? []) as unknown as LockedRow[]).sort((a, b) => Buffer.compare(a.id, b.id));
       const ids = rows.map(({ id }) => id);
       const at = Number(told?.rows[0]?.['now']);
       if (ids.length === 0) return { rows, ids, at, taken: 0 };
       trying(ids);
       failpoint('claim.locked');
       const time = sql`${at}`;
-      const noted = rows.length >= NOTED_MIN;
+      const noted = rows.length >= this.notedMin;
       const note = noted ? [leaveNote(place, worker, ids, (rows[0]?.attempt ?? 0) + 1, time)] : [];
       const [outcome] = await transaction.commitWith([take(dialect, worker, ids, time, noted), ...note]);
       failpoint('claim.committed');

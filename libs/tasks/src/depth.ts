@@ -16,6 +16,8 @@ const COUNT_MIN = 1_000;
 /** How many rows of one phase are read for all queues of a call together, unless COUNT_MIN asks for more. */
 const ROWS_MAX = 1_000_000;
 const QUEUES_PER_STATEMENT = 50;
+/** How many tasks of claims with notes may stand before those that wait, and count besides them. */
+const NOTED_MAX = 5_000;
 const PHASES = ['waiting', 'unrung', 'live', 'failed'] as const;
 const NO_TASKS: QueueView['depth'] = { scheduled: 0, queued: 0, running: 0, retrying: 0, failed: 0 };
 
@@ -61,7 +63,7 @@ export class QueueDepths {
           .slice(from, from + share)
           .map(
             (name, index) =>
-              sql`SELECT ${from + index} AS place, state, COUNT(*) AS total, MIN(run_at) AS oldest, ${now} AS now FROM (SELECT state, run_at FROM tasks${by('ix_tasks_phase')} WHERE phase = ${phase} AND queue = ${name} AND ${lanes} AND tenant = ${tenant} LIMIT ${countedUpTo}) AS counted GROUP BY state`,
+              sql`SELECT ${from + index} AS place, state, COUNT(*) AS total, MIN(run_at) AS oldest, ${now} AS now FROM (SELECT state, run_at FROM tasks${by('ix_tasks_phase')} WHERE phase = ${phase} AND queue = ${name} AND ${lanes} AND tenant = ${tenant} LIMIT ${phase === 'unrung' ? countedUpTo + Math.min(countedUpTo, NOTED_MAX) : countedUpTo}) AS counted GROUP BY state`,
           );
         statements.push(join(parts, ' UNION ALL '));
       }
@@ -73,6 +75,6 @@ export class QueueDepths {
 function add(depths: readonly Depth[], row: CountRow): void {
   const depth = depths[Number(row.place)];
   if (depth === undefined) return;
-  depth.depth[row.state] += Number(row.total);
+  depth.depth[row.state] += Math.min(Number(row.total), depth.countedUpTo);
   if (row.state === 'queued') depth.oldestQueuedAgeMs = Math.max(depth.oldestQueuedAgeMs ?? 0, Number(row.now) - Number(row.oldest));
 }

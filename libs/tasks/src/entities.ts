@@ -261,12 +261,12 @@ const claimNotes: EntityFactory = (engine) => {
     columns: {
       first_id: t.id({ primary: true }),
       attempt: t.count({ primary: true }),
+      claimed_at: t.time({ primary: true }),
       last_id: t.id(),
       tenant: t.word(64),
       queue: t.word(64),
       lane: t.small(),
       worker_id: t.id(),
-      claimed_at: t.time(),
     },
     indices: [{ name: 'ix_claim_notes_tenant', columns: ['tenant'] }],
   });

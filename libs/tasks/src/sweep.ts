@@ -93,12 +93,20 @@ export class TaskSweeper {
   }
 
   /**
-   * Takes back a page of running tasks whose worker is not live, once its notes are cleared. They are looked for without locks, locked by id, and only then
+   * Takes back a page of running tasks whose worker is not live, once its notes are cleared; where that fails, those that need none are taken
+   * back before it throws. They are looked for without locks, locked by id, and only then
    * asked about their workers: a worker that registered and claimed while the look was under way is live by that time.
    */
   async takeBack(): Promise<{ taken: number; full: boolean }> {
+    const failures: unknown[] = [];
+    await this.notes.clear().catch((error: unknown) => failures.push(error));
+    const outcome = await this.takeBackLive();
+    if (failures.length > 0) throw failures[0];
+    return outcome;
+  }
+
+  private async takeBackLive(): Promise<{ taken: number; full: boolean }> {
     const { dialect } = this.database;
-    await this.notes.clear();
     const candidates = await this.database.query<{ id: Buffer }>(
       sql`SELECT id FROM tasks${dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND state = 'running' AND worker_id NOT IN (SELECT id FROM workers WHERE state IN ('live', 'draining')) LIMIT ${PAGE}`,
     );

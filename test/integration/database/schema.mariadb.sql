@@ -89,13 +89,13 @@ CREATE TABLE `cancel_requests` (
 CREATE TABLE `claim_notes` (
   `first_id` binary(16) NOT NULL,
   `attempt` int NOT NULL,
+  `claimed_at` bigint NOT NULL,
   `last_id` binary(16) NOT NULL,
   `tenant` varchar(64) NOT NULL,
   `queue` varchar(64) NOT NULL,
   `lane` tinyint NOT NULL,
   `worker_id` binary(16) NOT NULL,
-  `claimed_at` bigint NOT NULL,
-  PRIMARY KEY (`first_id`,`attempt`),
+  PRIMARY KEY (`first_id`,`attempt`,`claimed_at`),
   KEY `ix_claim_notes_tenant` (`tenant`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 

@@ -94,13 +94,13 @@ CREATE INDEX "ix_cancel_requests_worker" ON "cancel_requests" ("worker_id");
 CREATE TABLE "claim_notes" (
   "first_id" blob NOT NULL,
   "attempt" integer NOT NULL,
+  "claimed_at" integer NOT NULL,
   "last_id" blob NOT NULL,
   "tenant" text NOT NULL,
   "queue" text NOT NULL,
   "lane" integer NOT NULL,
   "worker_id" blob NOT NULL,
-  "claimed_at" integer NOT NULL,
-  PRIMARY KEY ("first_id", "attempt")
+  PRIMARY KEY ("first_id", "attempt", "claimed_at")
 ) STRICT;
 
 CREATE INDEX "ix_claim_notes_tenant" ON "claim_notes" ("tenant");

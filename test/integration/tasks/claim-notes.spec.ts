@@ -1,6 +1,7 @@
 /** Claims of many tasks from the backlog leave them where they are, with a note: whoever must find what runs still finds it. */
 import { expect, it } from '@jest/globals';
 import { list, sql } from '@app/database';
+import { Unavailable } from '@app/errors';
 import { takeOver, type ClaimedTask, type NewTask } from '@app/tasks';
 import { bytesOf, OOPS, type Store } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
@@ -110,7 +111,7 @@ onEveryStore('notes of claims', (current, backend) => {
     const [note] = await store.raw.query<{ first_id: Buffer; last_id: Buffer }>(sql`SELECT first_id, last_id FROM claim_notes`);
     for (let attempt = 2; attempt <= 120; attempt += 1) {
       await store.raw.execute(
-        sql`INSERT INTO claim_notes (first_id, attempt, last_id, tenant, queue, lane, worker_id, claimed_at) VALUES (${note!.first_id}, ${attempt}, ${note!.last_id}, 'acme', 'default', 1, ${worker}, 1)`,
+        sql`INSERT INTO claim_notes (first_id, attempt, claimed_at, last_id, tenant, queue, lane, worker_id) VALUES (${note!.first_id}, ${attempt}, 1, ${note!.last_id}, 'acme', 'default', 1, ${worker})`,
       );
     }
     await age(store);
@@ -170,26 +171,85 @@ onEveryStore('notes of claims', (current, backend) => {
     expect(await within(5)).toMatchObject({ claimed: [{}], full: true });
   });
 
-  it('that are too many to count let a limited tenant wait until they are cleared', async () => {
+  it('in too many places to count let a limited tenant wait until they are cleared', async () => {
     const store = current();
     const worker = await store.hire();
     await fill(1);
-    const rows = Array.from(
-      { length: 400 },
-      (_, index) => sql`(${Buffer.alloc(16, 1)}, ${index}, ${Buffer.alloc(16, 2)}, 'acme', 'default', 1, ${worker}, 1)`,
-    );
-    for (const row of rows)
-      await store.raw.execute(
-        sql`INSERT INTO claim_notes (first_id, attempt, last_id, tenant, queue, lane, worker_id, claimed_at) VALUES ${row}`,
+    const [first, last] = [Buffer.alloc(16, 1), Buffer.alloc(16, 2)];
+    const noteIn = (queue: string): Promise<number> =>
+      store.raw.execute(
+        sql`INSERT INTO claim_notes (first_id, attempt, claimed_at, last_id, tenant, queue, lane, worker_id) VALUES (${first}, ${1}, ${Number(queue)}, ${last}, 'acme', ${queue}, 1, ${worker})`,
       );
+    for (let queue = 1; queue < 400; queue += 1) await noteIn(String(queue));
     const claim = () => store.limitedClaimer.claimBacklog(worker, PLACE, 1, 1, noTrying);
+    const [one] = (await claim()).claimed;
+    await store.settle(worker, one!, { kind: 'retry', delayMs: 0, error: OOPS, timedOut: false });
+    await noteIn('400');
     expect(await claim()).toEqual({ claimed: [], full: false, busy: true });
     await store.notes.clear();
-    expect(await claim()).toMatchObject({ claimed: [{}], full: true });
+    expect(await claim()).toEqual({ claimed: [], full: false, busy: false });
+  });
+
+  it('are judged each by its own tasks, in whatever place others run', async () => {
+    const store = current();
+    const worker = await store.hire();
+    await fill(MANY);
+    await fill(MANY, { tenant: 'other' });
+    const mine = await draw(worker);
+    await store.claimer.claimBacklog(worker, { ...PLACE, tenant: 'other' }, MANY, noTrying);
+    await finish(worker, mine);
+    await store.raw.execute(sql`UPDATE claim_notes SET first_id = ${Buffer.alloc(16, 1)}, last_id = ${Buffer.alloc(16, 255)}`);
+    await age(store);
+    expect(await store.notes.clear()).toEqual({ cleared: 1, full: false });
+    expect(await running(store, 'live')).toBe(MANY);
+  });
+
+  it('of the future are cleared at once, because the clock was put back', async () => {
+    const store = current();
+    await fill(MANY);
+    await draw(await store.hire());
+    await store.raw.execute(sql`UPDATE claim_notes SET claimed_at = claimed_at + 3600000`);
+    await store.notes.clear();
+    expect([await running(store, 'live'), await store.notes.clear()]).toEqual([MANY, { cleared: 1, full: false }]);
+  });
+
+  it('that cannot be cleared keep neither the others, nor what is live already, from going on', async () => {
+    const store = current();
+    const [gone, here] = [await store.hire(), await store.hire()];
+    await fill(MANY + 1);
+    await fill(MANY, { queue: 'broken' });
+    await draw(gone, 1);
+    await draw(gone);
+    await store.claimer.claimBacklog(here, { ...PLACE, queue: 'broken' }, MANY, noTrying);
+    await age(store);
+    await store.bury(gone);
+    // A page of both, and then the note that is broken by itself.
+    store.database.failWhere((statement) => statement.values.includes('broken'), 2);
+    await expect(store.sweeper.takeBack()).rejects.toBeInstanceOf(Unavailable);
+    expect(await store.count(sql`tasks WHERE state = 'queued' AND crashes = 1`)).toBe(MANY + 1);
+    expect(await running(store, 'unrung')).toBe(MANY);
   });
 
   // SQLite has one writer: there is no such moment.
   if (backend.name !== 'sqlite') {
+    it('are no reason for a claim to lock what it passes over', async () => {
+      const store = current();
+      const [worker, other] = [await store.hire(), await store.hire()];
+      await fill(MANY + 4);
+      await draw(worker);
+      let free = 0;
+      store.database.interruptInside(
+        async () => {
+          const found = await store.raw.query(sql`SELECT id FROM tasks WHERE state = 'running' FOR UPDATE SKIP LOCKED`);
+          free = found.length;
+        },
+        1,
+        'run',
+      );
+      expect(await draw(other, 4)).toHaveLength(4);
+      expect(free).toBe(MANY);
+    });
+
     it('pass over a row that somebody holds, and find it again', async () => {
       const store = current();
       const worker = await store.hire();
@@ -197,7 +257,7 @@ onEveryStore('notes of claims', (current, backend) => {
       await draw(worker);
       await age(store);
       await store.raw.transaction(async (transaction) => {
-        await transaction.query(sql`SELECT id FROM tasks WHERE id = ${bytesOf(ids[2]!)} FOR UPDATE`);
+        await transaction.query(sql`SELECT id FROM tasks WHERE id = ${bytesOf(ids[MANY - 1]!)} FOR UPDATE`);
         expect(await store.notes.clear()).toEqual({ cleared: 0, full: false });
         expect(await store.notes.clear()).toEqual({ cleared: 0, full: false });
         expect([await running(store, 'live'), await running(store, 'unrung')]).toEqual([MANY - 1, 1]);

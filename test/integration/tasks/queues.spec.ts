@@ -120,6 +120,17 @@ onEveryStore('queues', (current) => {
     expect([deep!.depth.queued, shallow!.depth.queued]).toEqual([countedUpTo, 1]);
   });
 
+  it('count what waits behind tasks that run without having left their place', async () => {
+    const store = current();
+    await addQueues(store, 'acme', 1_000);
+    store.doorbell.window = 'shut';
+    await store.addMany(1_100, { queue: nameOf(0) });
+    const place = { queue: nameOf(0), lane: 'normal', tenant: 'acme' } as const;
+    await store.claimer.claimBacklog(await store.hire(), place, 500, () => undefined);
+    const [deep] = await store.queues.list('acme');
+    expect(deep).toMatchObject({ countedUpTo: 1_000, depth: { queued: 600, running: 500 } });
+  });
+
   it('are all named and all paused, beyond 1,000 of them', async () => {
     const store = current();
     await addQueues(store, 'acme', 2_345);

@@ -1,6 +1,6 @@
 /**
  * One row per claim of many tasks from the backlog: those tasks run without leaving `unrung`, and the note says where they are. With it
- * the check of `phase` lets a running task be `unrung`. MySQL and SQLite write the whole table of tasks anew for that.
+ * the check of `phase` lets a running task be `unrung`. Every engine writes the whole table of tasks anew for that.
  */
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { createTable, ddlWords, replaceCheck, type DdlWords, type TableDefinition } from './ddl.js';
@@ -11,14 +11,14 @@ function table(t: DdlWords): TableDefinition {
     columns: [
       ['first_id', t.id],
       ['attempt', t.count],
+      ['claimed_at', t.time],
       ['last_id', t.id],
       ['tenant', t.word(64)],
       ['queue', t.word(64)],
       ['lane', t.small],
       ['worker_id', t.id],
-      ['claimed_at', t.time],
     ],
-    primaryKey: ['first_id', 'attempt'],
+    primaryKey: ['first_id', 'attempt', 'claimed_at'],
     indexes: { ix_claim_notes_tenant: ['tenant'] },
   };
 }
@@ -43,6 +43,6 @@ export class ClaimNotes0000000000009 implements MigrationInterface {
     const words = ddlWords(runner.dataSource.options.type);
     await runner.query(`UPDATE ${words.name('tasks')} SET phase = 'live' WHERE phase = 'unrung' AND state = 'running'`);
     await replaceCheck(runner, words, 'tasks', 'ck_tasks_phase', phaseCheck(`'live'`));
-    await runner.query(`DROP TABLE ${words.name('claim_notes')}`);
+    await runner.query(`DROP TABLE IF EXISTS ${words.name('claim_notes')}`);
   }
 }

@@ -115,8 +115,9 @@ export async function replaceCheck(runner: QueryRunner, words: DdlWords, table: 
   const changed = definition
     .replace(n(table), n(`${table}_new`))
     .split('\n')
-    .map((line) => (line.includes(`CONSTRAINT ${n(check)} `) ? `  ${constraint},` : line))
+    .map((line) => (line.includes(`CONSTRAINT ${n(check)} `) ? `  ${constraint}${line.endsWith(',') ? ',' : ''}` : line))
     .join('\n');
+  if (!changed.includes(constraint)) throw new Error(`The table ${table} has no check ${check} on a line of its own.`);
   await runner.query(changed);
   await runner.query(`INSERT INTO ${n(`${table}_new`)} SELECT * FROM ${n(table)}`);
   await runner.query(`DROP TABLE ${n(table)}`);
