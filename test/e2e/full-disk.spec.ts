@@ -62,7 +62,7 @@ if (possible.length > 0) {
         const addresses = { DATABASE_URL: `sqlite:${join(disk.path, 'tasks.db')}` };
         return Installation.start({ ...rest, addresses, launcher: disk.launcher });
       }
-      disk = await SmallDisk.make(96);
+      disk = await SmallDisk.make(128);
       server = await startMariaDbOn(disk);
       const redis = backend.redisUrl();
       const addresses = { DATABASE_URL: await newDatabase(server.url), REDIS_URL: redis?.url ?? '', REDIS_KEY_PREFIX: redis?.prefix ?? '' };
