@@ -98,11 +98,13 @@ export class TaskSweeper {
    * asked about their workers: a worker that registered and claimed while the look was under way is live by that time.
    */
   async takeBack(): Promise<{ taken: number; full: boolean }> {
-    const failures: unknown[] = [];
-    await this.notes.clear().catch((error: unknown) => failures.push(error));
-    const outcome = await this.takeBackLive();
-    if (failures.length > 0) throw failures[0];
-    return outcome;
+    try {
+      await this.notes.clear();
+    } catch (error) {
+      await this.takeBackLive();
+      throw error;
+    }
+    return this.takeBackLive();
   }
 
   private async takeBackLive(): Promise<{ taken: number; full: boolean }> {
