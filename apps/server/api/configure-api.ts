@@ -5,7 +5,7 @@
  */
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
-import type { NextFunction, Request, Response } from 'express';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { HelmetOptions } from 'helmet';
 import { assertEveryRouteIsGuarded } from '@app/auth';
 import { Config } from '@app/config';
@@ -24,18 +24,20 @@ import { inOrder } from './request/in-order.js';
 import { requestId } from './request/request-id.js';
 import { untrustedProxy } from './request/untrusted-proxy.js';
 
+/** As the router compares paths. */
+const API = /^\/api(\/|$)/i;
+
+/** Data is nothing that a browser should show, whatever it is made to think of it. */
+const FOR_DATA = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
 /** Swagger UI styles itself inline; its scripts are files of ours. `upgrade-insecure-requests` would break plain HTTP. */
-const CONTENT_SECURITY_POLICY = {
-  useDefaults: false,
-  directives: {
-    defaultSrc: ["'self'"],
-    styleSrc: ["'self'", "'unsafe-inline'"],
-    imgSrc: ["'self'", 'data:'],
-    objectSrc: ["'none'"],
-    baseUri: ["'none'"],
-    formAction: ["'none'"],
-    frameAncestors: ["'none'"],
-  },
+const FOR_DOCUMENTS = {
+  defaultSrc: ["'self'"],
+  styleSrc: ["'self'", "'unsafe-inline'"],
+  imgSrc: ["'self'", 'data:'],
+  objectSrc: ["'none'"],
+  baseUri: ["'none'"],
+  formAction: ["'none'"],
+  frameAncestors: ["'none'"],
 };
 
 /** @throws Error where a route declares neither scopes nor that it is public */
@@ -53,19 +55,30 @@ export function configureApi(app: NestExpressApplication): void {
       app.get(Overload, { strict: false }).gate,
       accessLog(logger, app.get(Clock, { strict: false })),
       ...(config.trustProxy === null ? [untrustedProxy(logger)] : []),
-      fixedHeaders({ ...securityHeaders(config), ...FOR_DOCUMENTS_ONLY }),
+      fixedHeaders({ ...securityHeaders(config, FOR_DATA), ...FOR_DOCUMENTS_ONLY }),
     ),
   );
   allowOrigins(app, config.corsOrigins);
-  app.use(inOrder(headerCount(config.httpMaxHeaders), anonymousLimit(app.get(AttemptLimits, { strict: false }))));
-  app.use('/api', inOrder(neverStored, acceptsJson));
+  app.use(
+    inOrder(
+      headerCount(config.httpMaxHeaders),
+      anonymousLimit(app.get(AttemptLimits, { strict: false })),
+      ofApi(neverStored),
+      ofApi(acceptsJson),
+    ),
+  );
   if (config.showsDocuments) serveDocuments(app, config);
 }
 
-/** What only a document that is shown can be hurt by the lack of; answers in JSON do not carry it. */
+/**
+ * What only a document that is shown can be hurt by the lack of, or what a browser would have to fetch with a cookie; answers in JSON do
+ * not carry it, because each header costs them.
+ */
 const FOR_DOCUMENTS_ONLY = {
   crossOriginOpenerPolicy: false,
+  crossOriginResourcePolicy: false,
   originAgentCluster: false,
+  referrerPolicy: false,
   xDnsPrefetchControl: false,
   xDownloadOptions: false,
   xPermittedCrossDomainPolicies: false,
@@ -73,21 +86,29 @@ const FOR_DOCUMENTS_ONLY = {
 } satisfies HelmetOptions;
 
 /** Whoever serves the api through TLS alone says so; told over plain HTTP it would lock browsers out. */
-function securityHeaders({ hstsSeconds }: Config) {
+function securityHeaders({ hstsSeconds }: Config, directives: Record<string, string[]>) {
   return {
-    contentSecurityPolicy: CONTENT_SECURITY_POLICY,
+    contentSecurityPolicy: { useDefaults: false, directives },
     strictTransportSecurity: hstsSeconds > 0 && { maxAge: hstsSeconds, includeSubDomains: false },
     xFrameOptions: { action: 'deny' },
   } satisfies HelmetOptions;
 }
 
 function serveDocuments(app: NestExpressApplication, config: Config): void {
-  app.use('/docs', fixedHeaders(securityHeaders(config)));
+  app.use('/docs', fixedHeaders(securityHeaders(config, FOR_DOCUMENTS)));
   SwaggerModule.setup('docs', app, () => buildOpenApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
     customSiteTitle: 'Task Runner X',
   });
+}
+
+/** A step that only requests of the api take. The router would cut the path for it, and put it together again. */
+function ofApi(step: RequestHandler): RequestHandler {
+  return (request, response, next): void => {
+    if (API.test(request.path)) void step(request, response, next);
+    else next();
+  };
 }
 
 function neverStored(_request: Request, response: Response, next: NextFunction): void {

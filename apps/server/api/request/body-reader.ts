@@ -26,6 +26,8 @@ const ENVELOPE_BYTES = 16_384;
 /** How many levels of a body lie outside the payload: the task itself, or the batch, its list and the task. */
 const OUTER_DEPTH = { task: 1, small: 1, batch: 3 } as const;
 
+const JSON_TYPE = 'application/json';
+
 /** Says what body the route takes. A route without this mark never looks at its body. */
 export const ReadsBody = (kind: BodyKind): MethodDecorator => SetMetadata(BODY, kind);
 
@@ -85,8 +87,10 @@ function assertJson(request: Request): void {
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
     throw new UnsupportedMedia('unsupported-encoding', 'Compressed bodies are not accepted. Send the body without Content-Encoding.');
   }
-  const [type = '', ...parameters] = (request.headers['content-type'] ?? '').split(';').map((part) => part.trim().toLowerCase());
-  if (type !== 'application/json') {
+  const { 'content-type': contentType = '' } = request.headers;
+  if (contentType === JSON_TYPE) return;
+  const [type = '', ...parameters] = contentType.split(';').map((part) => part.trim().toLowerCase());
+  if (type !== JSON_TYPE) {
     throw new UnsupportedMedia('unsupported-media-type', 'Send the body as "Content-Type: application/json".');
   }
   const charset = parameters.find((parameter) => parameter.startsWith('charset='));

@@ -26,11 +26,12 @@ export function isIdempotencyKey(value: unknown): value is string {
  * The `Idempotency-Key` header, or null where there is none. Sent twice it is no key: Node would join the two to one that nobody chose.
  * @throws MalformedRequest `idempotency-key-invalid`
  */
-export function readIdempotencyKey({ headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>): string | null {
-  const [header, another] = headersDistinct['idempotency-key'] ?? [];
-  if (header === undefined) {
+export function readIdempotencyKey(request: Pick<IncomingMessage, 'headers' | 'headersDistinct'>): string | null {
+  // Node makes the distinct ones of all headers at the first look, which most requests can do without.
+  if (request.headers['idempotency-key'] === undefined) {
     return null;
   }
+  const [header = '', another] = request.headersDistinct['idempotency-key'] ?? [];
   if (another !== undefined || !isIdempotencyKey(header)) {
     throw new MalformedRequest(
       'idempotency-key-invalid',

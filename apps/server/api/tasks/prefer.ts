@@ -12,7 +12,10 @@ const WAIT_MAX_SECONDS = 60;
  * @throws MalformedRequest `invalid-prefer`
  */
 export function readWait(header: string | string[] | undefined): number | null {
-  const preferences = [header ?? []].flat().join(',').split(',');
+  if (header === undefined) {
+    return null;
+  }
+  const preferences = [header].flat().join(',').split(',');
   const waits = preferences.map((preference) => preference.split(';')[0]?.trim() ?? '').filter((text) => /^wait(\s*=|$)/i.test(text));
   if (waits.length === 0) {
     return null;

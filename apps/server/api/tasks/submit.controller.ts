@@ -74,7 +74,7 @@ export class SubmitController {
     }
     const sight = sightOf(this.config, caller);
     const { task: stored, replayed } = await this.submitter.submit(task);
-    response.location(`/api/tasks/${stored.id}`);
+    response.setHeader('Location', `/api/tasks/${stored.id}`);
     if (replayed) {
       response.setHeader('Idempotency-Replayed', 'true');
     }
