@@ -78,8 +78,10 @@ function product(grounds: Grounds, backend: Backend): Contender {
     keeps: KEEPS,
     pace: 1,
     visits: [
-      { way: '', modes: ['bulk', 'drain', 'paced', 'single'], open: open(null) },
-      { way: 'http.', modes: ['bulk', 'paced', 'single', 'accept'], open: open(load) },
+      { way: '', modes: ['paced'], open: open(null) },
+      { way: '', modes: ['bulk', 'drain', 'single'], open: open(null) },
+      { way: 'http.', modes: ['paced'], open: open(load) },
+      { way: 'http.', modes: ['bulk', 'single', 'accept'], open: open(load) },
     ],
   };
 }
@@ -100,7 +102,8 @@ function embedded(grounds: Grounds): Contender {
     keeps: KEEPS_EMBEDDED,
     pace: 1,
     visits: [
-      { way: '', modes: ['bulk', 'paced', 'single'], open: open(null) },
+      { way: '', modes: ['paced'], open: open(null) },
+      { way: '', modes: ['bulk', 'single'], open: open(null) },
       { way: 'http.', modes: ['bulk', 'drain', 'single'], open: open(load) },
     ],
   };
@@ -131,21 +134,28 @@ function peerContender(grounds: Grounds, peer: Peer): Contender | Missing {
   };
 }
 
-/** Each peer with the setting that suits it best in each measurement; the single ones, which are hardest on a table, come last. */
+/**
+ * Each peer with the setting that suits it best in each measurement. A latency is that of a service without much to do, so it has a stay of its
+ * own; the single ones, which are hardest on a table, come last.
+ */
 function staysOf({ name }: Peer): { modes: readonly Mode[]; concurrency: number; notify?: boolean }[] {
   switch (name) {
     case 'bullmq':
       return [
-        { modes: ['bulk', 'paced'], concurrency: 50 },
+        { modes: ['paced'], concurrency: 50 },
+        { modes: ['bulk'], concurrency: 50 },
         { modes: ['drain', 'single'], concurrency: 500 },
       ];
     case 'bee-queue':
     case 'graphile-worker':
-      return [{ modes: ['bulk', 'drain', 'paced', 'single'], concurrency: 500 }];
+      return [
+        { modes: ['paced'], concurrency: 500 },
+        { modes: ['bulk', 'drain', 'single'], concurrency: 500 },
+      ];
     case 'pg-boss':
       return [
-        { modes: ['bulk', 'drain', 'single'], concurrency: 2_000 },
         { modes: ['paced'], concurrency: 100, notify: true },
+        { modes: ['bulk', 'drain', 'single'], concurrency: 2_000 },
       ];
   }
 }

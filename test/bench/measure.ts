@@ -7,6 +7,7 @@ import { countsPerTask } from './counts.js';
 import { clockMs } from './lanes.mjs';
 import type { LoadJob, LoadReport } from './load-job.js';
 import type { Counts, Seconds, Site } from './site.js';
+import { quiet } from './quiet.js';
 import { quantile } from './statistics.js';
 
 export const MODES = ['bulk', 'single', 'drain', 'paced', 'accept'] as const;
@@ -84,7 +85,7 @@ export class Bench {
     await this.submitAndFinish(single(Math.round(sizes.single * this.pace)));
   }
 
-  measure(mode: Mode): Promise<Measurement> {
+  async measure(mode: Mode): Promise<Measurement> {
     const few = Math.round(this.tasks * SINGLE_SHARE * this.pace);
     switch (mode) {
       case 'single':
@@ -92,6 +93,7 @@ export class Bench {
       case 'bulk':
         return this.throughput(mode, batch(this.tasks));
       case 'paced':
+        await quiet();
         return this.throughput(mode, { ...single(PACE.tasks), requestsPerSecond: PACE.requestsPerSecond });
       case 'drain':
         return this.drain();

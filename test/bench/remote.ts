@@ -40,7 +40,7 @@ export class Remote {
   static async start({ adapter, role, settings, env, node }: RemoteOptions): Promise<Remote> {
     const child = fork(PROGRAM, [adapter, role, JSON.stringify(settings)], {
       execPath: node,
-      execArgv: ['--enable-source-maps', '--max-semi-space-size=32'],
+      execArgv: ['--enable-source-maps', '--max-semi-space-size=64'],
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
