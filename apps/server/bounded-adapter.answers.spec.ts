@@ -57,6 +57,11 @@ class Answers {
     return new Dated();
   }
 
+  @Get('hidden')
+  hidden(): object {
+    return { toJSON: () => undefined };
+  }
+
   @Get('text')
   text(): string {
     return '<b>text</b>';
@@ -118,6 +123,7 @@ const PATHS = [
   'list',
   'large',
   'dated',
+  'hidden',
   'text',
   'nothing',
   'bytes',
@@ -171,5 +177,12 @@ describe('an answer', () => {
     expect(status).toBe(200);
     expect(headers).toMatchObject({ 'content-type': 'application/json; charset=utf-8', 'content-length': String(Buffer.byteLength(text)) });
     expect(Buffer.from(body, 'hex').toString()).toBe(text);
+  });
+
+  it('with data is never held against what the client has, because data has no tag', async () => {
+    // fetch would add `no-cache`, which no tag stands against.
+    const asking = { headers: { 'if-none-match': '*', 'cache-control': 'max-age=0' } };
+    expect((await fetch(`${ours}/object`, asking)).status).toBe(200);
+    expect((await fetch(`${theirs}/object`, asking)).status).toBe(304);
   });
 });

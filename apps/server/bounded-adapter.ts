@@ -83,12 +83,16 @@ export class BoundedAdapter extends ExpressAdapter {
     this.httpServer = server;
   }
 
-  /** Anything but plain data, or data that has been given a type of its own, is left to Express. */
+  /**
+   * Anything but plain data, or data that has been given a type of its own, is left to Express. Nobody here gives an answer a tag or a
+   * date for a client to compare, or an encoding of its own for its way: such a route would have to be left to Express as well.
+   */
   override reply(response: Response, body: unknown, statusCode?: number): unknown {
     if (!isData(body) || response.hasHeader('Content-Type')) return super.reply(response, body, statusCode) as unknown;
     if (statusCode !== undefined) response.statusCode = statusCode;
     if (WITHOUT_BODY.has(response.statusCode)) return super.reply(response, body) as unknown;
-    const text = JSON.stringify(body);
+    const text = JSON.stringify(body) as string | undefined;
+    if (text === undefined) return super.reply(response, body) as unknown;
     response.setHeader('Content-Type', 'application/json; charset=utf-8');
     const bytes = Buffer.byteLength(text);
     response.setHeader('Content-Length', bytes);

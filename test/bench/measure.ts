@@ -34,6 +34,8 @@ export interface Measurement {
   readonly answered: Quantiles;
   /** From the submission to the start of the handler, in ms; NaN where nothing runs. */
   readonly started: Quantiles;
+  /** Of a latency: whether the machine was quiet when it began. */
+  readonly isAtRest?: boolean;
 }
 
 /** How many tasks of each kind come before what is measured. */
@@ -82,7 +84,9 @@ export class Bench {
       return;
     }
     if (modes.some((mode) => mode === 'bulk' || mode === 'drain')) await this.submitAndFinish(batch(sizes.batch));
-    await this.submitAndFinish(single(Math.round(sizes.single * this.pace)));
+    // Where nothing but a latency follows, everybody has as much behind him.
+    const pace = modes.every((mode) => mode === 'paced') ? 1 : this.pace;
+    await this.submitAndFinish(single(Math.round(sizes.single * pace)));
   }
 
   async measure(mode: Mode): Promise<Measurement> {
@@ -93,13 +97,17 @@ export class Bench {
       case 'bulk':
         return this.throughput(mode, batch(this.tasks));
       case 'paced':
-        await quiet();
-        return this.throughput(mode, { ...single(PACE.tasks), requestsPerSecond: PACE.requestsPerSecond });
+        return this.latency();
       case 'drain':
         return this.drain();
       case 'accept':
         return this.accept(single(few));
     }
+  }
+
+  private async latency(): Promise<Measurement> {
+    const isAtRest = await quiet();
+    return { ...(await this.throughput('paced', { ...single(PACE.tasks), requestsPerSecond: PACE.requestsPerSecond })), isAtRest };
   }
 
   private async throughput(mode: Mode, kind: Kind): Promise<Measurement> {

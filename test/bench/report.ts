@@ -98,13 +98,18 @@ function section(outcome: Outcome, figure: string, title: string): string[] {
 function latency(outcome: Outcome): string {
   const rows = Object.entries(PACED).flatMap(([figure, how]) =>
     measuredBy(outcome, figure).map(([name, all]) => [
-      `${name}, ${how}`,
+      `${name}, ${how}${unrest(all)}`,
       ...triple(all.map(({ answered }) => answered)),
       ...triple(all.map(({ started }) => started)),
       range(all.map(cpuOf)),
     ]),
   );
   return table(['contender', ...columns('answered'), ...columns('started'), 'CPU-s per 1,000'], rows);
+}
+
+function unrest(all: readonly Measurement[]): string {
+  const restless = all.filter(({ isAtRest }) => isAtRest === false).length;
+  return restless === 0 ? '' : ` (${restless} of ${all.length} on a machine that was busy with something else)`;
 }
 
 function memory(outcome: Outcome): string {

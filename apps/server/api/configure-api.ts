@@ -71,8 +71,8 @@ export function configureApi(app: NestExpressApplication): void {
 }
 
 /**
- * What only a document that is shown can be hurt by the lack of, or what a browser would have to fetch with a cookie; answers in JSON do
- * not carry it, because each header costs them.
+ * What only a document that is shown can be hurt by the lack of, or what keeps other sites from embedding what a browser fetches with the
+ * user's cookies, of which there are none. Answers in JSON do not carry it: each header costs them, and what needs no token is no secret.
  */
 const FOR_DOCUMENTS_ONLY = {
   crossOriginOpenerPolicy: false,
