@@ -4,19 +4,8 @@ import { Controller, Get, Header, HttpCode, Module, StreamableFile } from '@nest
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { BoundedAdapter, type HttpLimits } from './bounded-adapter.js';
-
-const LIMITS: HttpLimits = {
-  headersMs: 5_000,
-  requestMs: 5_000,
-  keepAliveMs: 5_000,
-  stalledMs: 5_000,
-  checkMs: 1_000,
-  headerBytesMax: 4_096,
-  headersMax: 20,
-  connectionsMax: 50,
-  requestsPerConnection: 0,
-};
+import { loadConfig } from '@app/config';
+import { BoundedAdapter, httpLimits } from './bounded-adapter.js';
 
 class Dated {
   readonly at = new Date(0);
@@ -148,7 +137,7 @@ describe('an answer', () => {
   }
 
   beforeAll(async () => {
-    ours = await listen(new BoundedAdapter(LIMITS, () => undefined));
+    ours = await listen(new BoundedAdapter(httpLimits(loadConfig({})), () => undefined));
     theirs = await listen(new ExpressAdapter());
   });
   afterAll(async () => {

@@ -2,6 +2,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { FLAGS } from '../support/process.js';
 import { forget, watch } from '../support/reaper.js';
 import { within } from '../support/until.js';
 
@@ -40,7 +41,7 @@ export class Remote {
   static async start({ adapter, role, settings, env, node }: RemoteOptions): Promise<Remote> {
     const child = fork(PROGRAM, [adapter, role, JSON.stringify(settings)], {
       execPath: node,
-      execArgv: ['--enable-source-maps', '--max-semi-space-size=64'],
+      execArgv: [...FLAGS],
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });

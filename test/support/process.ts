@@ -33,7 +33,7 @@ export interface Exit {
 }
 
 /** As `npm start` and the image start it. */
-const FLAGS = ['--enable-source-maps', '--max-semi-space-size=64'];
+export const FLAGS = ['--enable-source-maps', '--max-semi-space-size=64'];
 
 export class App {
   /** Resolves when the process is gone and its last line was read. */

@@ -63,8 +63,7 @@ export function configureApi(app: NestExpressApplication): void {
     inOrder(
       headerCount(config.httpMaxHeaders),
       anonymousLimit(app.get(AttemptLimits, { strict: false })),
-      ofApi(neverStored),
-      ofApi(acceptsJson),
+      ofApi(inOrder(neverStored, acceptsJson)),
     ),
   );
   if (config.showsDocuments) serveDocuments(app, config);
