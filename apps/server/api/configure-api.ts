@@ -5,7 +5,7 @@
  */
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import type { HelmetOptions } from 'helmet';
 import { assertEveryRouteIsGuarded } from '@app/auth';
 import { Config } from '@app/config';
@@ -20,7 +20,7 @@ import { allowOrigins } from './request/cross-origin.js';
 import { anonymousLimit } from './request/anonymous-limit.js';
 import { fixedHeaders } from './request/fixed-headers.js';
 import { headerCount } from './request/header-count.js';
-import { inOrder } from './request/in-order.js';
+import { inOrder, type Step } from './request/in-order.js';
 import { requestId } from './request/request-id.js';
 import { untrustedProxy } from './request/untrusted-proxy.js';
 
@@ -103,9 +103,9 @@ function serveDocuments(app: NestExpressApplication, config: Config): void {
 }
 
 /** A step that only requests of the api take. The router would cut the path for it, and put it together again. */
-function ofApi(step: RequestHandler): RequestHandler {
-  return (request, response, next): void => {
-    if (API.test(request.path)) void step(request, response, next);
+function ofApi(step: Step): Step {
+  return (request, response, next) => {
+    if (API.test(request.path)) step(request, response, next);
     else next();
   };
 }

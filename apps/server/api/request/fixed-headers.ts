@@ -3,14 +3,14 @@
  * for each request; here it is asked once, at the start, and what it has said is repeated.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import helmet, { type HelmetOptions } from 'helmet';
+import type { Step } from './in-order.js';
 
 /** @throws Error where the options make headers from the request, or others each time */
-export function fixedHeaders(options: HelmetOptions): RequestHandler {
+export function fixedHeaders(options: HelmetOptions): Step {
   const headers = headersOf(options);
   if (JSON.stringify(headers) !== JSON.stringify(headersOf(options))) throw notFixed('they differ each time');
-  return (_request: Request, response: Response, next: NextFunction): void => {
+  return (_request, response, next) => {
     for (const [name, value] of headers) response.setHeader(name, value);
     next();
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import type { Request, RequestHandler, Response } from 'express';
-import { inOrder } from './in-order.js';
+import type { Request, Response } from 'express';
+import { inOrder, type Step } from './in-order.js';
 
 describe('steps in order', () => {
   const request = {} as Request;
@@ -8,27 +8,27 @@ describe('steps in order', () => {
   const next = jest.fn();
   const seen: string[] = [];
   const step =
-    (name: string, error?: unknown): RequestHandler =>
+    (name: string, error?: unknown): Step =>
     (_request, _response, proceed) => {
       seen.push(name);
       proceed(error);
     };
 
   it('are all taken, and then the next layer', () => {
-    void inOrder(step('a'), step('b'), step('c'))(request, response, next);
+    inOrder(step('a'), step('b'), step('c'))(request, response, next);
     expect([seen.splice(0), next.mock.calls]).toEqual([['a', 'b', 'c'], [[undefined]]]);
   });
 
   it('end with the first that refuses', () => {
     next.mockClear();
     const error = new Error('no');
-    void inOrder(step('a'), step('b', error), step('c'))(request, response, next);
+    inOrder(step('a'), step('b', error), step('c'))(request, response, next);
     expect([seen.splice(0), next.mock.calls]).toEqual([['a', 'b'], [[error]]]);
   });
 
   it('throw what a step throws, so that the layer around them catches it', () => {
     next.mockClear();
-    const burst: RequestHandler = () => {
+    const burst: Step = () => {
       throw new Error('burst');
     };
     expect(() => inOrder(step('a'), burst, step('c'))(request, response, next)).toThrow('burst');
@@ -36,7 +36,7 @@ describe('steps in order', () => {
   });
 
   it('stop at one that answers itself', () => {
-    void inOrder(step('a'), () => undefined, step('c'))(request, response, next);
+    inOrder(step('a'), () => undefined, step('c'))(request, response, next);
     expect([seen.splice(0), next.mock.calls]).toEqual([['a'], []]);
   });
 });
