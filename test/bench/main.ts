@@ -14,7 +14,7 @@ import { provideGrounds } from './grounds.js';
 import { OTHER_SETTINGS } from './installation.js';
 import { Bench, LONG_WARM_UP, type Measurement, type Observer } from './measure.js';
 import { nodeOf } from './peers.js';
-import { readOptions, type Options } from './options.js';
+import { mustKnow, readOptions, type Options } from './options.js';
 import { hotSpots } from './profile.js';
 import { figures, withFigures } from './report.js';
 import type { Site } from './site.js';
@@ -78,16 +78,13 @@ async function run(options: Options): Promise<void> {
   try {
     const { present, missing } = contenders(grounds);
     const isWanted = ({ name }: { name: string }): boolean => options.only?.includes(name) ?? true;
-    const known = measurementsOf(present);
-    const unknown = options.measure?.find((name) => !known.includes(name));
-    if (unknown !== undefined) throw new Error(`--measure knows: ${known.join(', ')}; not ${unknown}.`);
+    const names = [...present, ...missing].map(({ name }) => name);
+    mustKnow('--only', options.only, names);
+    mustKnow('--measure', options.measure, measurementsOf(present));
     const taking = present.filter(isWanted).flatMap((contender) => measuring(contender, options.measure));
     const absent = missing.filter(isWanted);
     for (const { name, reason } of absent) say(`${name} is not measured: ${reason}`);
-    if (taking.length === 0) {
-      const names = [...present, ...missing].map(({ name }) => name).join(', ');
-      throw new Error(`Nobody is measured. --only knows: ${names}; of those not everybody has what --measure names.`);
-    }
+    if (taking.length === 0) throw new Error('Nobody is measured: none of them has what --measure names.');
     const rounds: Round[] = [];
     const failures: string[] = [];
     for (let count = 0; count < options.rounds; count += 1) {

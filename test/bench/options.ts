@@ -7,7 +7,7 @@ export interface Options {
   readonly rounds: number;
   /** WORKER_CONCURRENCY of the measured worker. */
   readonly concurrency: number;
-  /** Names of contenders; null is all of them. */
+  /** Names of contenders; null is all of them. Some alone are only printed. */
   readonly only: readonly string[] | null;
   /** Names of measurements, as in `bulk` or `http.accept`; null is all of them. Some alone are measured on a colder process, so they are only printed. */
   readonly measure: readonly string[] | null;
@@ -37,7 +37,6 @@ export function readOptions(args: string[]): Options {
     },
   });
   const { profile, print, smoke } = values;
-  const namesIn = (text?: string): string[] | undefined => text?.split(',').map((name) => name.trim());
   const only = namesIn(values.only);
   return {
     tasks: whole('--tasks', values.tasks, 1_000, 1_000_000),
@@ -46,9 +45,20 @@ export function readOptions(args: string[]): Options {
     only: only ?? (profile ? PROFILED : null),
     measure: namesIn(values.measure) ?? null,
     profile,
-    print: print || values.measure !== undefined,
+    print: print || values.measure !== undefined || values.only !== undefined,
     smoke,
   };
+}
+
+/** Of a list with commas; undefined where there is none. */
+export function namesIn(text: string | undefined): string[] | undefined {
+  return text?.split(',').map((name) => name.trim());
+}
+
+/** @throws Error that names the option, what it knows and what it does not. */
+export function mustKnow(option: string, names: readonly string[] | null, known: readonly string[]): void {
+  const unknown = names?.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`${option} knows: ${known.join(', ')}; not ${unknown}.`);
 }
 
 /** @throws Error that names the option and its bounds. */

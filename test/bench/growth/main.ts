@@ -8,7 +8,7 @@ import { backends } from '../../support/backends.js';
 import { provideServers } from '../../support/servers/provide.js';
 import { OTHER_SETTINGS } from '../installation.js';
 import { LoadGenerator } from '../load-generator.js';
-import { whole } from '../options.js';
+import { mustKnow, namesIn, whole } from '../options.js';
 import { short, table, withFigures } from '../report.js';
 import { loadAverage, surroundings } from '../surroundings.js';
 import { ofBullMq, ofProduct } from './backlog.js';
@@ -23,6 +23,8 @@ const QUEUED = [10_000, 30_000, 100_000, 1_000_000];
 /** A payload may have 64 KiB, with all that is in it. */
 const BYTES = [200, 1_000, 4_000, 16_000, 65_000];
 const WORKERS = [1, 2, 4, 8];
+/** What is measured in another way than by a curve. */
+const OTHERS = ['disk', 'memory', 'backlog'];
 
 interface Curve {
   readonly file: string;
@@ -116,7 +118,8 @@ async function run(args: string[]): Promise<void> {
     options: { max: { type: 'string', default: '1000000' }, only: { type: 'string' }, print: { type: 'boolean', default: false } },
   });
   const maximum = whole('--max', values.max, 1_000, 10_000_000);
-  const only = values.only?.split(',') ?? null;
+  const only = namesIn(values.only) ?? null;
+  mustKnow('--only', only, [...CURVES.map(({ file }) => file), ...OTHERS]);
   const loadBefore = loadAverage();
   const servers = await provideServers(['--innodb-buffer-pool-size=1G', '--innodb-log-file-size=512M']);
   const load = new LoadGenerator();
