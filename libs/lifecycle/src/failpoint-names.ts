@@ -15,6 +15,7 @@ export const FAILPOINTS = {
   'read.delivered': 'Messages were delivered to this worker; nothing is claimed.',
   'claim.locked': 'Tasks of the backlog are locked in a transaction that is not committed; nothing is written.',
   'claim.committed': 'Tasks are claimed; the worker has not looked at the answer.',
+  'claim.noted': 'Many tasks of the backlog are claimed, and only a note leads to them; the worker has not looked at the answer.',
   'claim.known': 'The worker knows what it has claimed; no handler has started and no message is acknowledged.',
   'ack.before': 'The claim is decided, handlers may run; the messages are not acknowledged.',
   'ack.done': 'The messages are acknowledged and deleted; handlers may run.',
@@ -36,6 +37,9 @@ export const FAILPOINTS = {
   // scheduler
   'promote.locked': 'Due timers and their tasks are locked; nothing is written.',
   'promote.committed': 'Due tasks are queued; nothing has rung.',
+  'notes.found': 'What still runs of noted claims is found; it is not live.',
+  'notes.moved': 'It is live; the notes are still there.',
+  'notes.cleared': 'Notes are gone, because nothing that they led to runs without being live; the loop does not know it.',
   'sweep.marked': 'A worker is marked lost; its tasks are still its own.',
   'sweep.locked': 'Tasks of a lost worker are locked; nothing is written.',
   'sweep.committed': 'Tasks of a lost worker are queued again; nothing has rung.',

@@ -9,6 +9,7 @@
  * So whoever looks at what has been running for longer than a moment need not know of notes. Who counts what runs now must.
  */
 import { join, list, sql, type Database, type Dialect, type Sql } from '@app/database';
+import { failpoint } from '@app/lifecycle';
 import { laneNumber } from '@app/queue';
 import type { Backlog } from './claim.sql.js';
 
@@ -105,14 +106,20 @@ export class ClaimNotes {
   private async clearAll(notes: readonly Note[]): Promise<number> {
     if (notes.length === 0) return 0;
     const running = await this.database.query<{ id: Buffer; number: number }>(runningWithin(this.database.dialect, notes, MOVED_MAX));
-    if (running.length > 0) await this.makeLive(running.map(({ id }) => id));
+    if (running.length > 0) {
+      failpoint('notes.found');
+      await this.makeLive(running.map(({ id }) => id));
+      failpoint('notes.moved');
+    }
     const open = new Set(running.map(({ number }) => Number(number)));
     const done = notes.filter((_note, number) => !open.has(number));
     if (done.length === 0) return 0;
     const named = done.map(
       ({ first_id: first, attempt, claimed_at: at }) => sql`(first_id = ${first} AND attempt = ${attempt} AND claimed_at = ${at})`,
     );
-    return this.database.execute(sql`DELETE FROM claim_notes WHERE ${join(named, ' OR ')}`);
+    const cleared = await this.database.execute(sql`DELETE FROM claim_notes WHERE ${join(named, ' OR ')}`);
+    failpoint('notes.cleared');
+    return cleared;
   }
 
   private async makeLive(ids: readonly Buffer[]): Promise<void> {

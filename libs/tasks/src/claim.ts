@@ -128,6 +128,7 @@ export class TaskClaimer {
       const note = noted ? [leaveNote(place, worker, ids, (rows[0]?.attempt ?? 0) + 1, time)] : [];
       const [outcome] = await transaction.commitWith([take(dialect, worker, ids, time, noted), ...note]);
       failpoint('claim.committed');
+      if (noted) failpoint('claim.noted');
       return { rows, ids, at, taken: outcome?.affected ?? 0 };
     });
     if (taken < ids.length) return this.held(worker, ids);

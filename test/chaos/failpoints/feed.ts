@@ -83,28 +83,36 @@ export const bulk: Feeder = async (place) => {
 };
 
 /** Tasks that no message rings for: workers must find them in the database. */
-export function silent(as: 'unrung' | 'lost'): Feeder {
+export function silent(as: 'unrung' | 'lost', count = GROUP): Feeder {
   return (place) =>
     keepFed(place, async () => {
-      for (let count = 0; count < GROUP; count += 1)
-        place.promise(idText(await place.house.submitSilently(place.queue, 'counted.echo', as)));
+      for (const id of await place.house.submitSilently(place.queue, 'counted.echo', as, count)) place.promise(idText(id));
     });
 }
 
-/** Workers that are in the register, claim and are never heard of again. */
-export const phantoms: Feeder = async (place) => {
-  const { house } = place;
-  await keepFed(place, async () => {
-    const worker = randomBytes(16);
-    await house.workers.register({
-      ...{ id: worker, host: 'nowhere', pid: 0, queues: [place.queue], handlers: ['counted.echo'] },
-      ...{ concurrency: GROUP, leaseMs: 300 },
-    });
-    const ids = await Promise.all(Array.from({ length: GROUP }, () => house.submitSilently(place.queue, 'counted.echo', 'unrung')));
-    for (const id of ids) place.promise(idText(id));
-    place.phantoms += (await house.claimer.claim(worker, ids)).length;
-  });
+/** Workers that are in the register, claim and are never heard of again. `by`: whether of ids, or from the backlog and leaving a note. */
+export const phantoms = (by: 'ids' | 'note'): Feeder => {
+  const claim = ({ house, queue }: Place, worker: Buffer, ids: readonly Buffer[]) =>
+    by === 'ids'
+      ? house.claimer.claim(worker, ids)
+      : house.claimer.claimBacklog(worker, { queue, lane: 'normal', tenant: TENANT }, GROUP, () => undefined);
+  return (place) => keepFed(place, () => haunt(place, claim));
 };
+
+async function haunt(
+  place: Place,
+  claim: (place: Place, worker: Buffer, ids: readonly Buffer[]) => Promise<readonly unknown[]>,
+): Promise<void> {
+  const { house, queue } = place;
+  const worker = randomBytes(16);
+  await house.workers.register({
+    ...{ id: worker, host: 'nowhere', pid: 0, queues: [queue], handlers: ['counted.echo'] },
+    ...{ concurrency: GROUP, leaseMs: 300 },
+  });
+  const ids = await house.submitSilently(queue, 'counted.echo', 'unrung', GROUP);
+  for (const id of ids) place.promise(idText(id));
+  place.phantoms += (await claim(place, worker, ids)).length;
+}
 
 /** Messages that a reader took and will never finish. */
 export const abandoned: Feeder = async (place) => {

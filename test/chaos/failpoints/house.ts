@@ -46,6 +46,7 @@ const COMMON: Readonly<Record<string, string>> = {
 const STAYING = { WORKER_CONCURRENCY: '16', WORKER_LEASE_MS: '30000' };
 
 export class House {
+  /** Whatever it takes from the backlog leaves a note. */
   readonly claimer: TaskClaimer;
   readonly workers: Workers;
   private readonly ids = new RowIds(new SystemClock());
@@ -61,7 +62,7 @@ export class House {
     /** To the streams that the processes use. */
     readonly doorbell: Doorbell,
   ) {
-    this.claimer = new TaskClaimer(database);
+    this.claimer = new TaskClaimer(database, 1);
     this.workers = new Workers(database);
   }
 
@@ -106,14 +107,14 @@ export class House {
     return new Map(lines.map(({ workerId, time }) => [String(workerId), Date.parse(String(time))]));
   }
 
-  /** Stores a task that no message will ever ring for: as one that nobody was told of, or as one whose message is lost. */
-  async submitSilently(queue: string, name: string, as: 'unrung' | 'lost'): Promise<Buffer> {
+  /** Stores tasks that no message will ever ring for, in two transactions at most: as ones that nobody was told of, or as ones whose message is lost. */
+  async submitSilently(queue: string, name: string, as: 'unrung' | 'lost', count: number): Promise<Buffer[]> {
     const doorbell = new InProcessDoorbell(as === 'unrung' ? SHUT : OPEN, new SystemClock());
     const ringer = new Ringer(this.database, doorbell, () => undefined);
     const quotas = new TaskQuotas(this.database, new LimitBook(this.database, WIDE_LIMITS, 0, () => undefined), this.ids);
     const submitter = new TaskSubmitter(this.database, ringer, new TaskReader(this.database), this.ids, quotas, null);
-    const { task } = await submitter.submit(newTask(queue, name));
-    return Buffer.from(task.id.replaceAll('-', ''), 'hex');
+    const submitted = await Promise.all(Array.from({ length: count }, () => submitter.submit(newTask(queue, name))));
+    return submitted.map(({ task }) => Buffer.from(task.id.replaceAll('-', ''), 'hex'));
   }
 
   async count(what: Sql): Promise<number> {

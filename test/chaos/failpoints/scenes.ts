@@ -30,6 +30,9 @@ const ECHO = tasks({ name: 'counted.echo' });
 const LOOK_MS = 50;
 /** More than one, where a worker must be at work while something happens to it. */
 const HANDS = 3;
+/** A claim for so many slots leaves a note. Smaller ones leave none, and what they took may have begun already. */
+const NOTED_HANDS = 40;
+const UNNOTED_MAX = 15;
 /** From the mark to its next heartbeat a worker does not know that it is lost: it goes on claiming, and loses that too. */
 const TWICE: Cost = [2 * HANDS, 2 * HANDS];
 const QUICK_SCHEDULER = {
@@ -87,6 +90,9 @@ export const SCENES: Readonly<Record<FailpointName, Scene>> = {
   'read.delivered': worker([1, 1]),
   'claim.locked': worker(NOTHING, silent('unrung'), { env: { WORKER_CONCURRENCY: '1', WORKER_POLL_MS: '50' } }),
   'claim.committed': worker([1, 0]),
+  'claim.noted': worker([NOTED_HANDS, UNNOTED_MAX], silent('unrung', NOTED_HANDS), {
+    ...{ env: { WORKER_CONCURRENCY: String(NOTED_HANDS), WORKER_POLL_MS: '50' }, passes: 1 },
+  }),
   'claim.known': worker([1, 0]),
   'ack.before': worker([1, 1]),
   'ack.done': worker([1, 1]),
@@ -105,9 +111,12 @@ export const SCENES: Readonly<Record<FailpointName, Scene>> = {
   'drain.stopped': busyWorker(NOTHING, stop),
   'promote.locked': scheduler(tasks({ name: 'counted.echo', delayMs: 200 })),
   'promote.committed': scheduler(tasks({ name: 'counted.echo', delayMs: 200 })),
-  'sweep.marked': scheduler(phantoms, 2),
-  'sweep.locked': scheduler(phantoms, 2),
-  'sweep.committed': scheduler(phantoms, 2),
+  'notes.found': scheduler(phantoms('note'), 2),
+  'notes.moved': scheduler(phantoms('note'), 2),
+  'notes.cleared': scheduler(phantoms('note'), 2),
+  'sweep.marked': scheduler(phantoms('ids'), 2),
+  'sweep.locked': scheduler(phantoms('ids'), 2),
+  'sweep.committed': scheduler(phantoms('ids'), 2),
   'expire.locked': scheduler(tasks({ name: 'counted.echo', delayMs: 60_000, deadlineMs: 200 }, 'failed')),
   'expire.committed': scheduler(tasks({ name: 'counted.echo', delayMs: 60_000, deadlineMs: 200 }, 'failed')),
   'reconcile.found': scheduler(silent('lost'), 2),
