@@ -6,6 +6,9 @@ import { sql, type Database } from '@app/database';
 import type { TaskOperator } from './operate.js';
 import type { TaskView } from './task.js';
 
+/** More than a worker has slots. */
+const REQUESTS_MAX = 10_000;
+
 export class TaskCanceller {
   constructor(
     private readonly database: Database,
@@ -20,10 +23,11 @@ export class TaskCanceller {
     return this.operator.operate({ action: 'cancel', tenant, id, actor, reason });
   }
 
-  /** Which of a worker's tasks were asked to stop. */
+  /** Which tasks that a worker runs were asked to stop. Requests that their task outran stay until they are pruned, and must not hide others. */
   async requestedOf(worker: Buffer): Promise<Buffer[]> {
+    const { by, joinNext } = this.database.dialect;
     const found = await this.database.query<{ task_id: Buffer }>(
-      sql`SELECT task_id FROM cancel_requests WHERE worker_id = ${worker} LIMIT 10000`,
+      sql`SELECT c.task_id FROM cancel_requests c${by('ix_cancel_requests_worker')}${joinNext}tasks t ON t.id = c.task_id WHERE c.worker_id = ${worker} AND t.state = 'running' AND t.worker_id = ${worker} LIMIT ${REQUESTS_MAX}`,
     );
     return found.map((row) => row.task_id);
   }

@@ -131,6 +131,6 @@ export class HistoryPruner {
       if (finished.length === 0) return;
       await transaction.commitWith([sql`DELETE FROM cancel_requests WHERE task_id IN (${list(finished.map(({ id }) => id))})`]);
     });
-    return NOTHING;
+    return { deleted: 0, again: rows.length === PAGE };
   }
 }

@@ -1,6 +1,6 @@
 /** Cancel and retry from every state, as the table of moves says, and what they leave behind. */
 import { expect, it } from '@jest/globals';
-import { sql } from '@app/database';
+import { rows, sql } from '@app/database';
 import { InvalidState, NotFound } from '@app/errors';
 import { isFinal, mayMove, TASK_STATES, type ClaimedTask } from '@app/tasks';
 import { bytesOf, OOPS, POISON_CRASHES } from '../../support/store.js';
@@ -108,6 +108,27 @@ onEveryStore('cancelling', (current, backend) => {
     await store.canceller.cancel('acme', theirs!.id, 'someone');
     expect(await store.canceller.requestedOf(one)).toEqual([]);
     expect(await store.canceller.requestedOf(other)).toEqual([bytesOf(theirs!.id)]);
+  });
+
+  it('tells it of those however many others were outrun by their tasks', async () => {
+    const store = current();
+    const worker = await store.hire();
+    const { id } = await store.add();
+    await store.claim(worker, id);
+    // As a flood of clients leaves them that cancel what is about to end.
+    const outrun = Array.from({ length: 10_000 }, (_, number) => {
+      const old = Buffer.alloc(16);
+      old.writeUInt32BE(number, 0);
+      return [old, worker, 1, 'someone'];
+    });
+    for (let from = 0; from < outrun.length; from += 1_000)
+      await store.raw.execute(
+        sql`INSERT INTO cancel_requests (task_id, worker_id, requested_at, requested_by) VALUES ${rows(outrun.slice(from, from + 1_000))}`,
+      );
+    await store.canceller.cancel('acme', id, 'someone');
+    const asked = await store.canceller.requestedOf(worker);
+    await store.raw.execute(sql`DELETE FROM cancel_requests WHERE task_id <> ${bytesOf(id)}`);
+    expect(asked).toEqual([bytesOf(id)]);
   });
 });
 

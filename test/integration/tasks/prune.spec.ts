@@ -182,6 +182,19 @@ onEveryStore('pruning', (current) => {
     expect(await store.canceller.requestedOf(worker)).toEqual([bytesOf(slow!.id)]);
     expect(TASK_STATES).toContain((await store.row(slow!.id)).state);
   });
+
+  it('goes on at once where requests that were outrun fill a page', async () => {
+    const store = current();
+    const worker = await store.hire();
+    const ids = (await store.addMany(501)).map(({ id }) => bytesOf(id));
+    const claimed = await store.claimer.claim(worker, ids);
+    for (const { id } of claimed) await store.canceller.cancel('acme', id, 'someone');
+    await Promise.all(claimed.map((task) => store.settle(worker, task, { kind: 'succeeded', result: '1' })));
+    const pruner = store.prunerOf();
+    expect([await store.count(sql`cancel_requests`), (await pruner.prune()).again]).toEqual([501, true]);
+    expect([await store.count(sql`cancel_requests`), (await pruner.prune()).again]).toEqual([1, false]);
+    expect(await store.count(sql`cancel_requests`)).toBe(0);
+  });
 });
 
 onEveryStore('pruning what operators did', (current) => {
