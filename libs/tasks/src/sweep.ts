@@ -1,7 +1,8 @@
 /**
  * Takes tasks away from workers that are lost. A worker is lost when this sweeper has itself watched its heartbeat stand still
  * for the worker's lease: no two clocks are compared, and a sweeper that was asleep starts watching anew instead of declaring
- * everybody dead. The worker's row is marked by compare-and-set on the very beat that was watched; then every running task
+ * everybody dead. A sweeper that could not look, or could not write, starts anew as well: where it is refused, so are the heartbeats.
+ * The worker's row is marked by compare-and-set on the very beat that was watched; then every running task
  * whose worker is not a live one goes back, again and again, whoever marked it.
  *
  * A crash is counted apart from a failure, and only where a process may have died: a worker that said goodbye (`stopped`) left
@@ -17,8 +18,11 @@ import type { Ringable, Ringer } from './ring.js';
 import { WORKER_LOST } from './worker-lost.js';
 
 const PAGE = 200;
-/** A gap this many times longer than the usual one, and a second more, means that this sweeper slept, not the workers. */
-const SLEPT_FACTOR = 3;
+/**
+ * A gap this many times longer than the usual one, and a second more, means that this sweeper slept or was kept waiting, not the workers.
+ * There are three usual ones to a lease, so a gap as long as a lease is none in which it has watched.
+ */
+const SLEPT_FACTOR = 2;
 const SLEPT_MS = 1_000;
 
 interface Watched {
@@ -68,8 +72,17 @@ export class TaskSweeper {
     private readonly lookEveryMs: number,
   ) {}
 
-  /** Marks workers whose heartbeat stood still; returns their ids. */
+  /** Marks workers whose heartbeat stood still; returns their ids. Throws what a look or a mark did, when all were tried. */
   async markLost(): Promise<string[]> {
+    try {
+      return await this.look();
+    } catch (error) {
+      this.watched.clear();
+      throw error;
+    }
+  }
+
+  private async look(): Promise<string[]> {
     const workers = await this.database.query<{ id: Buffer; beat: number; lease_ms: number }>(
       sql`SELECT id, beat, lease_ms FROM workers WHERE state IN ('live', 'draining')`,
     );
@@ -79,16 +92,23 @@ export class TaskSweeper {
     const slept = gap > this.lookEveryMs * SLEPT_FACTOR + SLEPT_MS;
     const watched = new Map<string, Watched>();
     const lost: string[] = [];
+    const failures: unknown[] = [];
     for (const worker of workers) {
       const key = worker.id.toString('hex');
       const before = this.watched.get(key);
       const still = before !== undefined && before.beat === worker.beat && !slept;
       const entry = still ? before : { beat: worker.beat, since: now };
-      if (still && now - entry.since >= worker.lease_ms && (await this.mark(worker.id, worker.beat))) lost.push(idText(worker.id));
-      else watched.set(key, entry);
+      const isDue = still && now - entry.since >= worker.lease_ms;
+      try {
+        if (isDue && (await this.mark(worker.id, worker.beat))) lost.push(idText(worker.id));
+        else watched.set(key, entry);
+      } catch (error) {
+        failures.push(error);
+      }
     }
     this.watched = watched;
     if (lost.length > 0) failpoint('sweep.marked');
+    if (failures.length > 0) throw failures[0];
     return lost;
   }
 
