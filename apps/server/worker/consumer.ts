@@ -36,11 +36,12 @@ export class Consumer {
     this.done = this.consume();
   }
 
-  /** One look at the door instead of a start, for a queue without a connection of its own. Throws when the door is away. */
-  async poll(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && (await this.intake.ready(signal)) && (await this.readOnce(0, signal))) {
-      // There was something; there may be more.
-    }
+  /**
+   * One look at the door instead of a start, for a queue without a connection of its own; tells whether there was something, and so may be
+   * more. Throws when the door is away.
+   */
+  async poll(signal: AbortSignal): Promise<boolean> {
+    return (await this.intake.ready(signal)) && !signal.aborted && this.readOnce(0, signal);
   }
 
   /** Reads nothing more; resolves when what was read is claimed. */

@@ -53,7 +53,7 @@ export class Readers {
       name: string,
       intervalMs: number,
       tickMs: number | null,
-      tick: (signal: AbortSignal) => Promise<void>,
+      tick: (signal: AbortSignal) => Promise<{ again: boolean } | void>,
       message: string,
       isOutage?: () => boolean,
     ): Loop =>
@@ -120,11 +120,14 @@ export class Readers {
     }
   }
 
-  private async poll(signal: AbortSignal): Promise<void> {
+  /** A queue that is never empty has one look per lap like the others, and no lap is waited for after one that found something. */
+  private async poll(signal: AbortSignal): Promise<{ again: boolean }> {
     const members = [...this.polled.values()];
     const round = Math.min(members.length, POLLED_PER_ROUND);
+    let again = false;
     for (let step = 0; step < round && !signal.aborted; step += 1) {
-      await members[this.polledUpTo++ % members.length]?.poll(signal);
+      if (await members[this.polledUpTo++ % members.length]?.poll(signal)) again = true;
     }
+    return { again };
   }
 }

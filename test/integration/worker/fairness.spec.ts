@@ -4,7 +4,7 @@
  * that what is rung is all at the door.
  */
 import { afterEach, expect, it } from '@jest/globals';
-import { list, sql } from '@app/database';
+import { list, rows, sql } from '@app/database';
 import type { NewTask } from '@app/tasks';
 import { WorkerModule } from '../../../apps/server/worker/worker.module.js';
 import { startRole, type RunningRole } from '../../support/role-in-process.js';
@@ -115,6 +115,32 @@ onEveryStore('tenants that share workers', (current) => {
     expect(await begun('heavy')).toBeLessThan(MANY);
     expect(store.errors).toEqual([]);
   });
+
+  it('does not let a queue wait for another that is never empty where neither has a reader of its own', async () => {
+    const store = current();
+    const taken = Array.from({ length: 40 }, (_, number) => `a-${String(number).padStart(2, '0')}`);
+    await store.raw.execute(
+      sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES ${rows([...taken, 'busy', 'quiet'].map((name) => ['acme', name, 0, '', 1]))}`,
+    );
+    store.doorbell.window = 'open';
+    await work();
+    const submissions = new AbortController();
+    // One by one, so that there is a message at every look, and none waits so long that it is set aside.
+    const coming = Promise.all(
+      Array.from({ length: SLOTS - 1 }, async () => {
+        while (!submissions.signal.aborted) await submit(1, 10, { tenant: 'heavy', queue: 'busy' });
+      }),
+    );
+    try {
+      await until(async () => (await begun('heavy')) > 10 * SLOTS, { ...PATIENCE, what: 'the many to begin' });
+      const ids = await submit(FEW, 10, { tenant: 'light', queue: 'quiet' });
+      await until(() => endedAll(ids), { deadlineMs: 15_000, what: 'the few to end' });
+    } finally {
+      submissions.abort();
+      await coming;
+    }
+    expect(store.errors).toEqual([]);
+  }, 60_000);
 
   it.each(['open', 'shut'] as const)('shares the slots by weight, with a door that is %s', async (window) => {
     const store = current();
