@@ -30,11 +30,23 @@ export async function runHandler(handler: HandlerDefinition, task: ClaimedTask, 
  */
 export function refusalOf(handler: HandlerDefinition, task: ClaimedTask): Ending | null {
   if (handler.payloadSchema === undefined) return null;
-  const problems = PayloadSchema.of(handler.payloadSchema).problems(JSON.parse(task.payload) as unknown);
+  const payload = parsed(task.payload);
+  if (payload === undefined) return refused('The stored payload is no JSON.');
+  const problems = PayloadSchema.of(handler.payloadSchema).problems(payload);
   if (problems.length === 0) return null;
   const told = problems.slice(0, PROBLEMS_TOLD).map(({ path, message }) => `/${path.join('/')} ${message}`.slice(0, PROBLEM_LENGTH));
-  const message = `The payload does not fit the schema of the handler: ${told.join('; ')}.`;
-  return { kind: 'threw', thrown: new PermanentError(message, { code: 'payload-invalid' }) };
+  return refused(`The payload does not fit the schema of the handler: ${told.join('; ')}.`);
+}
+
+const refused = (message: string): Ending => ({ kind: 'threw', thrown: new PermanentError(message, { code: 'payload-invalid' }) });
+
+/** Undefined where it is no JSON, which no JSON is. Only a row that was written by other hands has such a payload. */
+function parsed(payload: string): unknown {
+  try {
+    return JSON.parse(payload) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The time a handler has after it was told to stop. Costs a timer only where one is told. */

@@ -1,6 +1,8 @@
 /** A worker looks at a payload before its handler does: the api may not have known the schema, and a task may be older than it. */
 import { describe, expect, it, jest } from '@jest/globals';
+import { sql } from '@app/database';
 import { HandlerBench } from '../../support/handler-bench.js';
+import { bytesOf } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
 
 const payloadSchema = { type: 'object', required: ['to'], properties: { to: { type: 'string' } } };
@@ -19,6 +21,27 @@ onEveryStore('a payload that does not fit', (current) => {
     expect(run).not.toHaveBeenCalled();
     const good = await bench.runAll({ name: 'strict', payload: '{"to":"me"}' });
     expect(await store.reader.get('acme', good)).toMatchObject({ state: 'succeeded', result: 'done' });
+  });
+
+  it.each([
+    [
+      'with a schema',
+      { payloadSchema },
+      { reason: 'permanent_error', lastError: { code: 'payload-invalid', message: 'The stored payload is no JSON.' } },
+    ],
+    ['without', {}, { lastError: { code: 'handler-error' } }],
+  ])('fails as well where somebody has made it no JSON, %s', async (_what, more, ending) => {
+    const store = current();
+    const bench = await HandlerBench.set(store, {});
+    const run = jest.fn(() => 'done');
+    bench.handle({ name: 'strict', ...more, run });
+    const { id } = await store.add({ name: 'strict', payload: '{}', maxAttempts: 1 });
+    const written = (payload: string) => store.raw.execute(sql`UPDATE tasks SET payload = ${payload} WHERE id = ${bytesOf(id)}`);
+    await written('{,');
+    await bench.attempt(id);
+    await written('{}');
+    expect(await store.reader.get('acme', id)).toMatchObject({ state: 'failed', ...ending });
+    expect(run).not.toHaveBeenCalled();
   });
 
   it('goes to the fallback, which has a schema of its own or none', async () => {
