@@ -174,8 +174,11 @@ describe.each(backends())('a task on $name', (backend: Backend) => {
     if (backend.name === 'sqlite') {
       await expect(client.submit({ name: 'nobody.knows' })).rejects.toMatchObject({
         status: 422,
-        problem: { errors: [{ code: 'unknown-handler' }] },
+        problem: { errors: [{ pointer: '/name', code: 'unknown-handler' }] },
       });
+      const { items } = await client.submitBatch([{ name: 'echo' }, { name: 'nobody.knows' }]);
+      const refused = { status: 422, problem: { errors: [{ pointer: '/tasks/1/name', code: 'unknown-handler' }] } };
+      expect(items).toMatchObject([{ status: 201 }, refused]);
       return;
     }
     const task = await client.submit({ name: 'nobody.knows' });

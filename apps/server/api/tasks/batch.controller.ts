@@ -94,8 +94,8 @@ export class BatchController {
     }
     const settled = await this.hand(accepted);
     const sight = sightOf(this.config, caller);
-    const items = read.map((item) =>
-      item instanceof TaskRunnerError ? this.refused(item, response) : this.shown(settled.shift(), sight, response),
+    const items = read.map((item, index) =>
+      item instanceof TaskRunnerError ? this.refused(item, response) : this.shown(settled.shift(), sight, response, placeOf(index)),
     );
     return { items };
   }
@@ -107,15 +107,16 @@ export class BatchController {
     response: Response,
   ): Promise<BatchPlanItemResponse[]> {
     const plans = await this.planner.planMany(tenant, accepted);
-    return read.map((item) => {
-      const plan = item instanceof TaskRunnerError ? item : plans.shift();
-      return plan === undefined || plan instanceof TaskRunnerError ? this.refused(plan, response) : { status: 200, plan };
+    return read.map((item, index) => {
+      if (item instanceof TaskRunnerError) return this.refused(item, response);
+      const plan = plans.shift();
+      return plan === undefined || plan instanceof TaskRunnerError ? this.refused(plan, response, placeOf(index)) : { status: 200, plan };
     });
   }
 
   private read(task: unknown, index: number, caller: Principal): NewTask | TaskRunnerError {
     try {
-      return readBatchTask(task, `/tasks/${index}`, caller, this.payloads);
+      return readBatchTask(task, placeOf(index), caller, this.payloads);
     } catch (error) {
       if (error instanceof TaskRunnerError) {
         return error;
@@ -135,16 +136,21 @@ export class BatchController {
     return settled;
   }
 
-  private shown(result: PromiseSettledResult<Submitted> | undefined, sight: Sight, response: Response): BatchItemResponse {
+  private shown(result: PromiseSettledResult<Submitted> | undefined, sight: Sight, response: Response, place: string): BatchItemResponse {
     if (result?.status !== 'fulfilled') {
-      return this.refused(result?.reason, response);
+      return this.refused(result?.reason, response, place);
     }
     return { status: result.value.replayed ? 200 : 201, task: showTask(result.value.task, sight) };
   }
 
-  private refused(error: unknown, response: Response): { status: number; problem: Problem } {
-    const problem = this.problems.report(error, requestIdOf(response));
+  /** `place`: where the task stands in the body, for an error of somebody who knows the task alone. */
+  private refused(error: unknown, response: Response, place = ''): { status: number; problem: Problem } {
+    const told = this.problems.report(error, requestIdOf(response));
+    const problem =
+      told.errors === undefined ? told : { ...told, errors: told.errors.map((one) => ({ ...one, pointer: place + one.pointer })) };
     const retryAfter = retryAfterSeconds(error, problem.status);
     return { status: problem.status, problem, ...(retryAfter !== null && { retryAfter }) };
   }
 }
+
+const placeOf = (index: number): string => `/tasks/${index}`;
