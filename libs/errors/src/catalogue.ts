@@ -69,6 +69,13 @@ export class TooManyLimits extends TaskRunnerError {
   }
 }
 
+/** As many queues of the tenant are paused as may be. */
+export class TooManyPauses extends TaskRunnerError {
+  constructor(pausesMax: number) {
+    super('conflict', 'too-many-pauses', `${pausesMax} queues of this tenant are paused, and no more may be. Resume one that may run.`);
+  }
+}
+
 /** The idempotency key was used before with another body. */
 export class IdempotencyKeyReused extends TaskRunnerError {
   constructor() {

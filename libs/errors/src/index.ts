@@ -12,5 +12,6 @@ export {
   QuotaExceeded,
   TooManyLimits,
   TooManyOperations,
+  TooManyPauses,
   Unavailable,
 } from './catalogue.js';

@@ -6,7 +6,7 @@
 import { MoreThan } from 'typeorm';
 import { recordAudit } from '@app/audit';
 import { type Database, type RowIds, sql, type Sql } from '@app/database';
-import { NotFound } from '@app/errors';
+import { NotFound, TooManyPauses } from '@app/errors';
 import { QueueDepths, type Depth } from './depth.js';
 import type { QueueRow } from './entities.js';
 import { queueNames } from './queue-names.js';
@@ -15,7 +15,10 @@ import type { QueueView } from './task.js';
 export const EVERY_TENANT = '*';
 /** How many queues a tenant is told of. */
 const QUEUES_MAX = 1_000;
-const PAUSES_MAX = 10_000;
+/** Of one tenant, so that nobody's pauses push those of others out of what workers read. */
+const PAUSES_MAX = 1_000;
+/** Of all tenants together. */
+const PAUSES_READ_MAX = 100_000;
 const PAGE = 1_000;
 
 export interface Pause {
@@ -69,10 +72,10 @@ export class Queues {
     return names;
   }
 
-  /** 10,000 at most, those for all tenants first. */
+  /** 100,000 at most, those for all tenants first. */
   async pauses(): Promise<Pause[]> {
     const pauses: Pause[] = [];
-    for (let after: Pause = { tenant: '', queue: '' }; pauses.length < PAUSES_MAX; after = pauses.at(-1) ?? after) {
+    for (let after: Pause = { tenant: '', queue: '' }; pauses.length < PAUSES_READ_MAX; after = pauses.at(-1) ?? after) {
       const page = await this.database.query<{ tenant: string; queue: string }>(
         sql`SELECT tenant, name AS queue FROM queues WHERE paused_at > 0 AND (tenant > ${after.tenant} OR (tenant = ${after.tenant} AND name > ${after.queue})) ORDER BY tenant, name LIMIT ${PAGE}`,
       );
@@ -82,6 +85,7 @@ export class Queues {
     return pauses;
   }
 
+  /** Throws TooManyPauses where 1,000 others are paused. */
   async pause(tenant: string, name: string, actor: string, reason = ''): Promise<QueueView> {
     await this.setPaused(tenant, name, { tenant, actor, reason });
     return this.one(tenant, name);
@@ -93,7 +97,7 @@ export class Queues {
     return this.one(tenant, name);
   }
 
-  /** `tenant` is the actor's: its audit log tells of the pause. */
+  /** `tenant` is the actor's: its audit log tells of the pause. Throws TooManyPauses where 1,000 others are paused for everybody. */
   async pauseEverywhere(tenant: string, name: string, actor: string, reason = ''): Promise<void> {
     await this.setPaused(EVERY_TENANT, name, { tenant, actor, reason });
   }
@@ -105,6 +109,10 @@ export class Queues {
   private async setPaused(tenant: string, name: string, by: Actor): Promise<void> {
     const { now, keepExisting } = this.database.dialect;
     await this.database.transaction(async (transaction) => {
+      const [others] = await transaction.query<{ total: number }>(
+        sql`SELECT COUNT(*) AS total FROM queues WHERE tenant = ${tenant} AND paused_at > 0 AND name <> ${name}`,
+      );
+      if (Number(others?.total) >= PAUSES_MAX) throw new TooManyPauses(PAUSES_MAX);
       await transaction.execute(
         sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES (${tenant}, ${name}, 0, '', ${now})${keepExisting(['tenant', 'name'])}`,
       );

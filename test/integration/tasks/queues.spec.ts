@@ -58,6 +58,23 @@ onEveryStore('queues', (current) => {
     expect(await store.queues.pauses()).toEqual([]);
   });
 
+  it('of a tenant that are paused have a bound, and do not push those of others out of what workers read', async () => {
+    const store = current();
+    for (const tenant of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k']) await addQueues(store, tenant, 1_000);
+    await store.raw.execute(sql`UPDATE queues SET paused_at = 1`);
+    await store.queues.pause('victim', 'payments', 'ops');
+    const pauses = await store.queues.pauses();
+    expect(pauses).toHaveLength(11_001);
+    expect(pauses.at(-1)).toEqual({ tenant: 'victim', queue: 'payments' });
+    await expect(store.queues.pause('a', 'one-more', 'someone')).rejects.toMatchObject({ kind: 'conflict', code: 'too-many-pauses' });
+    expect(await store.count(sql`queues WHERE name = 'one-more'`)).toBe(0);
+    await store.queues.pause('a', nameOf(7), 'someone');
+    await store.queues.resume('a', nameOf(7), 'someone');
+    expect(await store.queues.pause('a', 'one-more', 'someone')).toMatchObject({ paused: true });
+    await store.queues.pauseEverywhere('ops', 'payments', 'root');
+    expect((await store.queues.pauses())[0]).toEqual({ tenant: '*', queue: 'payments' });
+  });
+
   it('are not found where the tenant has never used them', async () => {
     const store = current();
     await store.queues.pause('other', 'theirs', 'someone');
