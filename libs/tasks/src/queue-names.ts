@@ -8,9 +8,9 @@ import { sql, type Database } from '@app/database';
 export const QUEUE_NAMES_MAX = 10_000;
 const PAGE = 1_000;
 
-/** In order, each once, the first QUEUE_NAMES_MAX. */
-export async function* queueNames(database: Database): AsyncGenerator<string> {
-  let after = '';
+/** In order, each once, the first QUEUE_NAMES_MAX behind a given one. */
+export async function* queueNames(database: Database, behind = ''): AsyncGenerator<string> {
+  let after = behind;
   for (let told = 0; told < QUEUE_NAMES_MAX; told += PAGE) {
     const page = await database.query<{ name: string }>(
       sql`SELECT DISTINCT name FROM queues WHERE name > ${after} ORDER BY name LIMIT ${PAGE}`,

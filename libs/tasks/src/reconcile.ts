@@ -14,6 +14,7 @@ import { queueNames } from './queue-names.js';
 
 const PAGE = 1_000;
 const PAGES_MAX = 100;
+const TIDIED_MAX = 200;
 /** Distrust between the database's clock and the doorbell's, on top of the measured difference, in ms. */
 const CLOCK_MARGIN_MS = 1_000;
 /** How many grace periods a message may be on its way before its task is offered from the database as well. */
@@ -40,6 +41,8 @@ interface Look {
 }
 
 export class TaskReconciler {
+  private tidiedUpTo = '';
+
   constructor(
     private readonly database: Database,
     private readonly doorbell: Doorbell,
@@ -70,12 +73,20 @@ export class TaskReconciler {
     return lost;
   }
 
-  /** Forgets messages and readers that nobody will finish. Throws where the doorbell is away. */
+  /**
+   * Forgets messages and readers that nobody will finish, of 200 queues; the next call goes on with the others. A queue takes some twenty
+   * commands, and a loop that went through ten thousand of them would seem to hang. Throws where the doorbell is away, and goes on behind that
+   * queue the next time.
+   */
   async tidy(idleMs: number, signal: AbortSignal): Promise<void> {
-    for await (const name of queueNames(this.database)) {
-      if (signal.aborted) return;
+    let tidied = 0;
+    for await (const name of queueNames(this.database, this.tidiedUpTo)) {
+      if (signal.aborted || tidied === TIDIED_MAX) return;
+      tidied += 1;
+      this.tidiedUpTo = name;
       await this.doorbell.tidy(name, idleMs);
     }
+    this.tidiedUpTo = '';
   }
 
   /** Each lane is asked for once per look; and after the first that gets no answer, none: a hung doorbell costs its limit once. */

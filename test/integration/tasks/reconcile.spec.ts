@@ -202,13 +202,20 @@ onEveryStore('reconciling', (current) => {
     expect(await store.reconciler.reconcile(going)).toBe(0);
   });
 
-  it('tidies every queue there is, also beyond 1,000', async () => {
+  it('tidies every queue there is, 200 at a time, and goes on behind one that cannot be tidied', async () => {
     const store = current();
     const names = Array.from({ length: 1_100 }, (_, index) => `n${String(index).padStart(4, '0')}`);
     await store.raw.execute(
       sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES ${rows(names.map((name) => ['acme', name, 0, '', 1]))}`,
     );
+    store.doorbell.real.tidy = (name) => (name === names[150] ? Promise.reject(new Error('WRONGTYPE')) : Promise.resolve());
+    await expect(store.reconciler.tidy(60_000, going)).rejects.toThrow('WRONGTYPE');
+    expect(store.doorbell.tidied).toEqual(names.slice(0, 151));
     await store.reconciler.tidy(60_000, going);
+    expect(store.doorbell.tidied).toEqual(names.slice(0, 351));
+    for (let call = 0; call < 4; call += 1) await store.reconciler.tidy(60_000, going);
+    expect(store.doorbell.tidied).toEqual(names);
+    await store.reconciler.tidy(60_000, AbortSignal.abort());
     expect(store.doorbell.tidied).toEqual(names);
   });
 });
