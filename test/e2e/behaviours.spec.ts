@@ -7,6 +7,7 @@ import { Journal } from '../support/journal.js';
 import { removeDirectory, temporaryDirectory } from '../support/reaper.js';
 import { until } from '../support/until.js';
 import type { Client } from '../support/client.js';
+import type { LogLine } from '../support/log-lines.js';
 
 const ENV = {
   WORKER_ABORT_GRACE_MS: '300',
@@ -64,6 +65,16 @@ describe.each(backends())('a task on $name', (backend: Backend) => {
       [2, 'failed', 'not yet'],
       [3, 'succeeded', null],
     ]);
+  });
+
+  it('that fails leaves a line in the log of its worker with the place in the code, and not with the message', async () => {
+    const { id } = await run({ name: 'counted.flaky', payload: { failures: 9 }, maxAttempts: 1 });
+    const workers = backend.name === 'sqlite' ? [installation.api] : installation.workers;
+    const isIt = ({ msg, taskId }: LogLine): boolean => msg.startsWith('A handler has thrown') && taskId === id;
+    const line = await Promise.any(workers.map((worker) => worker.waitForLine(isIt)));
+    expect(line).toMatchObject({ level: 'info', handler: 'counted.flaky', attempt: 1, err: { type: 'Error' } });
+    expect(JSON.stringify(line)).toMatch(/frames":\["at .*\.mjs/);
+    expect(JSON.stringify(line)).not.toContain('not yet');
   });
 
   it('that runs out of attempts, or says that trying again is pointless, is dead-lettered with the reason', async () => {

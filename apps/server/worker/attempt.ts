@@ -13,6 +13,7 @@ import { ownPolicy } from './backoff.js';
 import { classify, type Ending, type StopReason } from './classify.js';
 import { NOTHING_INHERITED, type Inheritance } from './desk.js';
 import { leaseKnown, type HandlerOrder, type Held } from './held.js';
+import { handlerError } from './handler-error.js';
 import type { IsolatedRun } from './isolates/isolated-run.js';
 import { Isolates } from './isolates/isolates.js';
 import { Desks } from './local-desk.js';
@@ -124,6 +125,9 @@ export class Attempts {
     const broken: Ending = { kind: 'threw', thrown: held.broken };
     const verdict =
       order === 'broken' ? this.verdictOf(broken, null, task, handler, timeoutMs) : this.verdictOf(ending, order, task, handler, timeoutMs);
+    if (ending.kind === 'threw' && 'error' in verdict && order === null) {
+      this.logger.info({ verdict: verdict.kind, err: handlerError(ending.thrown) }, 'A handler has thrown; its attempt has the message.');
+    }
     await this.settle(worker, task, verdict);
     return { leftover };
   }

@@ -11,6 +11,18 @@ describe('an error of a handler in the log', () => {
     expect(JSON.stringify(shown)).not.toContain(CANARY);
   });
 
+  it('lets nothing through that does not let itself be looked at', () => {
+    const hidden = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error(CANARY);
+        },
+      },
+    );
+    expect(handlerError(hidden)).toEqual({ type: 'object', frames: [] });
+  });
+
   it.each([CANARY, { name: CANARY, code: CANARY, message: CANARY, stack: CANARY }, { stack: 7 }, null, undefined, 7])(
     'is bounded and silent for %j as well',
     (thrown) => {

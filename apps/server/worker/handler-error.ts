@@ -14,7 +14,15 @@ export interface HandlerError {
 
 export function handlerError(thrown: unknown): HandlerError {
   if (typeof thrown !== 'object' || thrown === null) return { type: typeof thrown, frames: [] };
-  const { name, code, stack } = thrown as { name?: unknown; code?: unknown; stack?: unknown };
+  try {
+    return described(thrown);
+  } catch {
+    // It does not let itself be looked at.
+    return { type: 'object', frames: [] };
+  }
+}
+
+function described({ name, code, stack }: { name?: unknown; code?: unknown; stack?: unknown }): HandlerError {
   const lines = typeof stack === 'string' ? stack.split('\n') : [];
   return {
     type: typeof name === 'string' && /^\w{1,64}$/.test(name) ? name : 'Error',
