@@ -15,6 +15,7 @@ import { Doorbell } from '@app/queue';
 import { Ringer, TaskSubmitter, TaskSweeper, takeOver, Workers } from '@app/tasks';
 import { createLogger, NestLogger, repeatedWarning, type Logger } from '@app/telemetry';
 import { BoundedAdapter, httpLimits } from './bounded-adapter.js';
+import { cannotListen } from './cannot-listen.js';
 import { ProcessModule } from './process.module.js';
 import { partsOf } from './roles.js';
 import { Stopping } from './stop.js';
@@ -54,7 +55,15 @@ async function start(config: Config, logger: Logger): Promise<void> {
     if (taken > 0) logger.warn({ tasks: taken }, 'Tasks that the last process was running are queued again.');
   }
   for (const { configure } of parts) configure?.(app);
-  await app.listen(config.port, config.host);
+  try {
+    await app.listen(config.port, config.host);
+  } catch (error) {
+    const refusal = cannotListen(error, config);
+    if (refusal === null) throw error;
+    // Everything else has started: a worker is in the register, and would be missed there.
+    await stopping.abandon();
+    throw refusal;
+  }
   const { port } = app.getHttpServer().address() as AddressInfo;
   const url = `http://localhost:${port}`;
   stopping.started();

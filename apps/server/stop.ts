@@ -77,6 +77,14 @@ export class Stopping {
     this.start.abort();
   }
 
+  /** The start has failed when its parts had begun: they end in order, within a few seconds. Whoever calls ends the process. */
+  async abandon(): Promise<void> {
+    this.begun = true;
+    if (this.app === null) return;
+    this.app.get(Drain, { strict: false }).begin();
+    for (const stage of ['drain', 'finish', 'close'] as const) await this.stage(this.app, stage, CRASH_MS * SHARES[stage]);
+  }
+
   /** A part of the process asks for its replacement. */
   private replace(reason: string): void {
     if (this.begun) return;

@@ -105,6 +105,17 @@ onServers('the roles', (backend: Backend) => {
     expect(exits).toEqual(exits.map(() => ({ code: 0, signal: null })));
   }, 60_000);
 
+  it('say whose port is in use, and leave no worker behind in the register', async () => {
+    const installation = await Installation.start({ fleet, backend, handlersDir: journal.handlersDir, workers: 0 });
+    const { port } = new URL(installation.api.url);
+    const second = fleet.spawn({ env: { ...installation.env, ROLE: 'worker', HOST: '127.0.0.1', PORT: port }, expectErrors: true });
+    expect((await second.exited).code).toBe(1);
+    expect(second.stderr()).toContain(`PORT: ${port} is in use`);
+    expect(second.stderr()).not.toMatch(/\n\s+at /);
+    const rows = await ask<{ state: string }>(installation.env['DATABASE_URL'] ?? '', 'SELECT state FROM workers');
+    expect(rows).toEqual([{ state: 'stopped' }]);
+  }, 60_000);
+
   it('refuse to start on a schema they do not know, older or newer', async () => {
     const env: Record<string, string> = { ...(await backend.environment()), AUTH_JWT_SECRET: TEST_SECRET, LOG_FORMAT: 'json', ROLE: 'api' };
     const early = fleet.spawn({ env, expectErrors: true });

@@ -1,0 +1,24 @@
+/**
+ * Says what to do where a process may not listen as it is configured. Node's own error names the system call and shows where in Node it
+ * was made, which helps nobody who has only forgotten what else runs on the port.
+ */
+import type { Config } from '@app/config';
+import { InvalidConfiguration } from '@app/errors';
+
+/** The error for whoever starts the process; null where it is about something else than listening. */
+export function cannotListen(error: unknown, { host, port }: Pick<Config, 'host' | 'port'>): InvalidConfiguration | null {
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  if (syscall !== 'listen' && syscall !== 'getaddrinfo') return null;
+  switch (code) {
+    case 'EADDRINUSE':
+      return new InvalidConfiguration([`PORT: ${port} is in use at ${host}. Stop what uses it, or set another PORT.`]);
+    case 'EACCES':
+      return new InvalidConfiguration([`PORT: this user may not listen at ${port}. Set a PORT above 1023.`]);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new InvalidConfiguration([`HOST: ${host} is no address of this machine. Set one, or 0.0.0.0 for all of them.`]);
+    default:
+      return null;
+  }
+}
