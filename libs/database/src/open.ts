@@ -131,7 +131,8 @@ async function openMysql(options: DatabaseOptions): Promise<OpenDatabase> {
     logger: SILENT,
   });
   await dataSource.initialize().catch((error: unknown) => {
-    throw describe(driverErrorOf(error));
+    const reason = driverErrorOf(error);
+    throw refusalOf(reason) ?? describe(reason);
   });
   const pool = createSessionPool(
     { ...server, connectionLimit: options.poolSize, multipleStatements: true, queryFormat: asRendered },
@@ -151,7 +152,8 @@ async function waitForEngine(server: mysql.ConnectionOptions, options: DatabaseO
       if (error instanceof InvalidConfiguration) throw error;
       const refused = refusedPeer(error);
       if (refused !== null) throw new InvalidConfiguration([`DATABASE_URL: the server ${refused}. ${TLS_ADVICE}`]);
-      if (isRefusal(error)) throw new InvalidConfiguration([`DATABASE_URL: the server refuses: ${(error as Error).message}`]);
+      const refusal = refusalOf(error);
+      if (refusal !== null) throw refusal;
       if (performance.now() > deadline) throw new Unavailable('The database did not answer while this process started.', { cause: error });
       options.onWaiting?.(error);
       await pause(RETRY_PAUSE_MS);
@@ -199,8 +201,15 @@ function engineOf(version: string): 'mysql' | 'mariadb' {
   return engine;
 }
 
-/** Wrong password, no such database: waiting will not help. */
-function isRefusal(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code;
-  return code === 'ER_ACCESS_DENIED_ERROR' || code === 'ER_DBACCESS_DENIED_ERROR' || code === 'ER_BAD_DB_ERROR';
+const REFUSED: Readonly<Record<string, string>> = {
+  ER_ACCESS_DENIED_ERROR: '',
+  ER_DBACCESS_DENIED_ERROR: ' Grant this user the database; docs/operations.md says which rights.',
+  ER_BAD_DB_ERROR: ' `npm run migrate` makes it, where its user may; or make it by hand first.',
+};
+
+/** Wrong password, no such database: waiting will not help. Null for any other error. */
+function refusalOf(error: unknown): InvalidConfiguration | null {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const advice = typeof code === 'string' && Object.hasOwn(REFUSED, code) ? REFUSED[code] : undefined;
+  return advice === undefined ? null : new InvalidConfiguration([`DATABASE_URL: the server refuses: ${String(message)}.${advice}`]);
 }

@@ -102,11 +102,27 @@ if (server !== undefined) {
       const url = `${await server.databaseUrl()}_more`;
       const failure = await rejection(opened.open(url));
       expect(failure).toBeInstanceOf(InvalidConfiguration);
+      expect(String(failure)).toContain('npm run migrate');
       const { database } = await opened.open(url, { createDatabase: true });
       const again = await opened.open(url, { createDatabase: true });
       expect(await again.database.query(sql`SELECT 1 AS x`)).toEqual([{ x: 1 }]);
       const name = new URL(url).pathname.slice(1);
       await database.execute({ text: `DROP DATABASE \`${name}\``, values: [] });
+    });
+
+    it('that neither lets its user make a database nor has one for it says so, and what to do', async () => {
+      const { database } = await opened.open(await server.databaseUrl());
+      const name = `powerless${process.pid}`;
+      await database.execute(sql`CREATE USER ${name}@'%' IDENTIFIED BY 'secret'`);
+      try {
+        const url = new URL(await server.databaseUrl());
+        Object.assign(url, { username: name, password: 'secret', pathname: '/not_there' });
+        const failure = await rejection(opened.open(url.href, { createDatabase: true }));
+        expect(failure).toBeInstanceOf(InvalidConfiguration);
+        expect(String(failure)).toMatch(/DATABASE_URL: the server refuses: Access denied .*not_there.* Grant this user the database/);
+      } finally {
+        await database.execute(sql`DROP USER ${name}@'%'`);
+      }
     });
 
     it('that nobody runs is waited for, for as long as was said', async () => {
