@@ -42,7 +42,11 @@ export class QueuesController {
   @Scopes('queues:manage')
   @ReadsBody('small?')
   @ReadsQuery('allTenants')
-  @ApiOperation({ summary: 'Pause a queue', description: 'What runs goes on; nothing new is taken from it.' })
+  @ApiOperation({
+    summary: 'Pause a queue',
+    description:
+      'What runs goes on. Workers look every second: until then they may still take tasks from it. A tenant may pause 1,000 queues.',
+  })
   @ApiParam(NAME)
   @ApiQuery(ALL_TENANTS)
   @ApiBody({ type: ReasonBody, required: false })
