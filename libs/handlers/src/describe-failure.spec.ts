@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { describeFailure } from './describe-failure.js';
@@ -53,6 +54,11 @@ describe('describeFailure', () => {
   });
 
   it('knows a task that is put off, with and without our class', () => {
+    for (const pause of ['5s', -1, Number.NaN, undefined])
+      expect(describeFailure(new DeferError(pause as number))).toMatchObject({
+        deferMs: null,
+        message: `The task cannot be put off by ${inspect(pause)}: ctx.snooze and DeferError take a number of ms, from 0 to 2592000000 (30 days).`,
+      });
     expect(describeFailure(new DeferError(1_500))).toMatchObject({ permanent: false, deferMs: 1_500 });
     expect(describeFailure(Object.assign(new Error('later'), { name: 'DeferError', delayMs: 7 })).deferMs).toBe(7);
     expect(describeFailure(Object.assign(new Error('later'), { delayMs: 7 })).deferMs).toBeNull();

@@ -69,7 +69,7 @@ describe('loadHandlersFrom', () => {
       `throw new Error('no database at /srv/secret/place.db');`,
       /^bad\.mjs could not be loaded: no database at place\.db$/,
     ],
-    ['a module with a mistake', 'export default {', /^bad\.mjs could not be loaded: /],
+    ['a module with a mistake', 'export default {', /^bad\.mjs could not be loaded: Unexpected .* \("node bad\.mjs" shows where\)$/],
     ['a module that misses another', `import '/srv/secret/missing.mjs'; export default {};`, /^bad\.mjs could not be loaded: /],
     ['a module without a default export', `export const handler = {};`, /^bad\.mjs has no default export\./],
   ])('names %s by its file name, without a path', async (_, source, message) => {

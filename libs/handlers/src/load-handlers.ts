@@ -7,6 +7,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { types } from 'node:util';
 import { HandlersNotLoaded } from './boot-errors.js';
 import { checkDefinition } from './check-definition.js';
 import { describeFailure } from './describe-failure.js';
@@ -96,7 +97,9 @@ async function importModule(module: string, origin: string): Promise<unknown> {
   try {
     return await import(module);
   } catch (error) {
-    throw new HandlersNotLoaded(`${origin} could not be loaded: ${withoutPaths(describeFailure(error).message)}`, error);
+    // Node knows the line, and shows it only to who runs the file.
+    const advice = types.isNativeError(error) && error.name === 'SyntaxError' ? ` ("node ${origin}" shows where)` : '';
+    throw new HandlersNotLoaded(`${origin} could not be loaded: ${withoutPaths(describeFailure(error).message)}${advice}`, error);
   }
 }
 

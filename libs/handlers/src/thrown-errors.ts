@@ -3,6 +3,7 @@
  * `retryable: false`, any with a number `retryAfterMs`, and any named "DeferError" with a number `delayMs`, is understood the same
  * way.
  */
+import { inspect } from 'node:util';
 
 export interface ThrownDetails {
   /** Shown as `lastError.code`; 1 to 64 of `[A-Za-z0-9._:-]`. */
@@ -47,7 +48,13 @@ export class DeferError extends Error {
 
   /** @param delayMs 0 to 30 days; more is taken as 30 days, and what is no such number makes it an ordinary failure. */
   constructor(delayMs: number) {
-    super(`The handler put the task off, by ${String(delayMs)} ms.`);
+    const given: unknown = delayMs;
+    const isPause = typeof given === 'number' && given >= 0;
+    super(
+      isPause
+        ? `The handler put the task off, by ${delayMs} ms.`
+        : `The task cannot be put off by ${inspect(given)}: ctx.snooze and DeferError take a number of ms, from 0 to 2592000000 (30 days).`,
+    );
     this.name = 'DeferError';
     this.delayMs = delayMs;
   }
