@@ -31,13 +31,15 @@ describe('a process that cannot listen', () => {
   it.each([
     ['EACCES', 'listen', /^PORT: this user may not listen at 80\./],
     ['ENOTFOUND', 'getaddrinfo', /^HOST: /],
+    ['EMFILE', 'listen', /^HOST, PORT: .* nowhere, 80 \(EMFILE\)\.$/],
   ])('says what %s means', (code, syscall, expected) => {
-    expect(cannotListen(Object.assign(new Error(code), { code, syscall }), { host: 'nowhere', port: 80 })?.message).toMatch(expected);
+    const error = Object.assign(new Error(code), { code, syscall, hostname: 'nowhere' });
+    expect(cannotListen(error, { host: 'nowhere', port: 80 })?.message).toMatch(expected);
   });
 
   it.each([
     ['of a connection', { code: 'EADDRINUSE', syscall: 'connect' }],
-    ['that nobody knows', { code: 'EMFILE', syscall: 'listen' }],
+    ['about another host', { code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: 'database' }],
     ['without a code', {}],
   ])('leaves an error %s as it is', (_what, error) => {
     expect(cannotListen(Object.assign(new Error('x'), error), { host: 'h', port: 1 })).toBeNull();

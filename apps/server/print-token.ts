@@ -9,7 +9,8 @@ import { loadConfig, readEnvironment } from '@app/config';
 import { InvalidConfiguration } from '@app/errors';
 import { SystemClock } from '@app/lifecycle';
 
-const USAGE = 'Usage: npm run --silent token -- [--tenant NAME] [--subject NAME] [--scope "tasks:read tasks:write"] [--ttl 90s|30m|12h|24h]';
+const USAGE =
+  'Usage: npm run --silent token -- [--tenant NAME] [--subject NAME] [--scope "tasks:read tasks:write"] [--ttl 90s|30m|12h|24h]';
 /** The starter of the programs leaves the name of this one in front of its arguments. */
 const STARTED_AS = 'print-token';
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };

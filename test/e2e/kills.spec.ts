@@ -71,9 +71,12 @@ describe.each(backends())('on $name', (backend: Backend) => {
       const installation = await Installation.start({ fleet, backend, handlersDir: journal.handlersDir, workers: 1, env });
       const ids = await submitSleepers(installation.client(), ms);
       await until(() => journal.starts().size > TASKS / 4, { what: 'a quarter of the tasks to have started' });
+      // An embedded file is its process's alone, and is asked afterwards.
+      const isAsked = noted > 0 && backend.name !== 'sqlite';
+      if (isAsked) await until(async () => (await runningByNote(installation)) >= noted, { everyMs: 10, what: 'tasks that run by a note' });
       installation.workers[0]?.kill('SIGKILL');
       await installation.workers[0]?.exited;
-      expect(await runningByNote(installation)).toBeGreaterThanOrEqual(noted);
+      if (!isAsked) expect(await runningByNote(installation)).toBeGreaterThanOrEqual(noted);
       const revived = await installation.addWorker();
       const client = backend.name === 'sqlite' ? installation.clientOf(revived) : installation.client();
       const starts = await allSucceed(client, ids, journal);

@@ -105,7 +105,7 @@ onServers('the roles', (backend: Backend) => {
     expect(exits).toEqual(exits.map(() => ({ code: 0, signal: null })));
   }, 60_000);
 
-  it('say whose port is in use, and leave no worker behind in the register', async () => {
+  it('say which port is in use, and leave no worker behind in the register', async () => {
     const installation = await Installation.start({ fleet, backend, handlersDir: journal.handlersDir, workers: 0 });
     const { port } = new URL(installation.api.url);
     const second = fleet.spawn({ env: { ...installation.env, ROLE: 'worker', HOST: '127.0.0.1', PORT: port }, expectErrors: true });

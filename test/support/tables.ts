@@ -13,12 +13,15 @@ export async function ask<T>(databaseUrl: string, text: string, values: readonly
   if (databaseUrl.startsWith('sqlite:')) {
     const directory = temporaryDirectory('tables');
     const file = databaseUrl.slice('sqlite:'.length);
-    for (const part of [file, `${file}-wal`].filter((path) => existsSync(path))) copyFileSync(part, join(directory, basename(part)));
-    const database = new DatabaseSync(join(directory, basename(file)));
     try {
-      return database.prepare(text).all(...values) as T[];
+      for (const part of [file, `${file}-wal`].filter((path) => existsSync(path))) copyFileSync(part, join(directory, basename(part)));
+      const database = new DatabaseSync(join(directory, basename(file)));
+      try {
+        return database.prepare(text).all(...values) as T[];
+      } finally {
+        database.close();
+      }
     } finally {
-      database.close();
       removeDirectory(directory);
     }
   }

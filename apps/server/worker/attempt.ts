@@ -125,8 +125,10 @@ export class Attempts {
     const broken: Ending = { kind: 'threw', thrown: held.broken };
     const verdict =
       order === 'broken' ? this.verdictOf(broken, null, task, handler, timeoutMs) : this.verdictOf(ending, order, task, handler, timeoutMs);
-    if (ending.kind === 'threw' && 'error' in verdict && order === null) {
-      this.logger.info({ verdict: verdict.kind, err: handlerError(ending.thrown) }, 'A handler has thrown; its attempt has the message.');
+    if (ending.kind === 'threw' && refusal === null && order === null && 'error' in verdict) {
+      // What an isolated one has thrown was made anew here, and says nothing of where.
+      const err = isolated === null ? handlerError(ending.thrown) : { code: verdict.error?.code };
+      this.logger.info({ verdict: verdict.kind, err }, 'A handler has thrown.');
     }
     await this.settle(worker, task, verdict);
     return { leftover };

@@ -5,10 +5,17 @@ const CANARY = 'canary of a tenant';
 
 describe('an error of a handler in the log', () => {
   it('says what it is and where it came from, and nothing of its message', () => {
-    const shown = handlerError(Object.assign(new TypeError(`${CANARY}\n at ${CANARY}`), { code: 'E_CARD', payload: CANARY }));
+    const shown = handlerError(
+      Object.assign(new TypeError(`${CANARY}\n    at ${CANARY} (a.mjs:1:1)`), { code: 'E_CARD', payload: CANARY }),
+    );
     expect(shown).toMatchObject({ type: 'TypeError', code: 'E_CARD' });
     expect(shown.frames[0]).toContain('handler-error.spec');
     expect(JSON.stringify(shown)).not.toContain(CANARY);
+  });
+
+  it('shows no lines where its message is no longer that of its stack', () => {
+    const error = { name: 'Error', message: 'something else', stack: `Error: a\n    at ${CANARY}\n    at run (a.mjs:1:1)` };
+    expect(handlerError(error)).toEqual({ type: 'Error', frames: [] });
   });
 
   it('lets nothing through that does not let itself be looked at', () => {

@@ -5,6 +5,7 @@
  */
 
 const FRAMES_MAX = 10;
+const FRAME_LENGTH = 200;
 
 export interface HandlerError {
   readonly type: string;
@@ -22,14 +23,25 @@ export function handlerError(thrown: unknown): HandlerError {
   }
 }
 
-function described({ name, code, stack }: { name?: unknown; code?: unknown; stack?: unknown }): HandlerError {
-  const lines = typeof stack === 'string' ? stack.split('\n') : [];
+function described({
+  name,
+  code,
+  message,
+  stack,
+}: Readonly<Partial<Record<'name' | 'code' | 'message' | 'stack', unknown>>>): HandlerError {
+  const lines = typeof stack === 'string' ? behind(stack, typeof message === 'string' ? message : '').split('\n') : [];
   return {
     type: typeof name === 'string' && /^\w{1,64}$/.test(name) ? name : 'Error',
     ...(typeof code === 'number' || (typeof code === 'string' && /^[\w.-]{1,64}$/.test(code)) ? { code } : {}),
     frames: lines
       .filter((line) => /^ {4}at \S/.test(line))
       .slice(0, FRAMES_MAX)
-      .map((line) => line.trim()),
+      .map((line) => line.trim().slice(0, FRAME_LENGTH)),
   };
+}
+
+/** What stands behind the message, which may look like lines of code itself; nothing where it is not there as it was when the error was made. */
+function behind(stack: string, message: string): string {
+  const from = stack.indexOf(message);
+  return from === -1 ? '' : stack.slice(from + message.length);
 }

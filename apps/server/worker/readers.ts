@@ -14,23 +14,24 @@ import { Doorkeeper } from './doorkeeper.js';
 import { Drawer } from './drawer.js';
 import { Intake } from './intake.js';
 import { Lease } from './lease.js';
+import { PolledQueues } from './polled-queues.js';
 import { RunningLimits } from './running-limits.js';
 
 const READERS_MAX = 32;
 const REFRESH_MS = 1_000;
 const POLL_MS = 250;
-/** Queues without a connection of their own that one round looks at; the next round goes on with the others. */
-const POLLED_PER_ROUND = 50;
+/** Of the queues in which something was rung, how many one look at the database tells. */
+const BUSY_PAGE = 100;
 /** Served from the first moment by a worker of all queues; others are found when they are first used, within a second. */
 const FIRST_QUEUES = ['default', 'system'];
 
 @Injectable()
 export class Readers {
   private readonly consumers = new Map<string, Consumer>();
-  private readonly polled = new Map<string, Consumer>();
+  private readonly polled = new PolledQueues<Consumer>();
   private readonly refreshing: Loop;
   private readonly polling: Loop;
-  private polledUpTo = 0;
+  private busyUpTo = '';
   /** One for all readers: they fail together. */
   private readonly warn: ReturnType<typeof repeatedLine>;
 
@@ -106,7 +107,20 @@ export class Readers {
     await this.intake.refreshPauses();
     await this.limits.refresh();
     const { workerQueues } = this.config;
-    const names = workerQueues === '*' ? new Set([...FIRST_QUEUES, ...(await this.queues.names())]) : workerQueues;
+    const known = workerQueues === '*' ? [...FIRST_QUEUES, ...(await this.queues.names())] : workerQueues;
+    const busy = known.length > READERS_MAX ? await this.busy(workerQueues) : [];
+    await this.serve(new Set([...busy, ...known]));
+    this.polled.setBusy(busy);
+  }
+
+  /** A page of the queues in which something was rung; the next call goes on with the others. */
+  private async busy(served: '*' | readonly string[]): Promise<string[]> {
+    const names = await this.queues.busy(this.busyUpTo, BUSY_PAGE);
+    this.busyUpTo = names.length < BUSY_PAGE ? '' : (names.at(-1) ?? '');
+    return served === '*' ? names : names.filter((name) => served.includes(name));
+  }
+
+  private async serve(names: Iterable<string>): Promise<void> {
     for (const name of names) {
       if (this.consumers.has(name) || this.polled.has(name)) continue;
       const polling = this.consumers.size >= READERS_MAX;
@@ -114,19 +128,21 @@ export class Readers {
         this.drawer.wake();
       };
       const consumer = new Consumer(name, idText(this.lease.id), this.doorbell, this.intake, this.doorkeeper, this.warn, onDry, polling);
-      if (polling) this.polled.set(name, consumer);
-      else this.consumers.set(name, consumer);
-      if (!polling) consumer.start();
+      if (polling) {
+        await this.polled.add(name, consumer)?.stop();
+      } else {
+        this.consumers.set(name, consumer);
+        consumer.start();
+      }
     }
   }
 
   /** A queue that is never empty has one look per lap like the others, and no lap is waited for after one that found something. */
   private async poll(signal: AbortSignal): Promise<{ again: boolean }> {
-    const members = [...this.polled.values()];
-    const round = Math.min(members.length, POLLED_PER_ROUND);
     let again = false;
-    for (let step = 0; step < round && !signal.aborted; step += 1) {
-      if (await members[this.polledUpTo++ % members.length]?.poll(signal)) again = true;
+    for (const consumer of this.polled.next()) {
+      if (signal.aborted) break;
+      if (await consumer.poll(signal)) again = true;
     }
     return { again };
   }

@@ -69,10 +69,14 @@ export class TooManyLimits extends TaskRunnerError {
   }
 }
 
-/** As many queues of the tenant are paused as may be. */
+/** As many queues are paused for the tenant, or for all, as may be. */
 export class TooManyPauses extends TaskRunnerError {
   constructor(pausesMax: number) {
-    super('conflict', 'too-many-pauses', `${pausesMax} queues of this tenant are paused, and no more may be. Resume one that may run.`);
+    super(
+      'conflict',
+      'too-many-pauses',
+      `${pausesMax} queues are paused for this tenant (or for all, where it was to be for all), and no more may be. Resume one that may run.`,
+    );
   }
 }
 

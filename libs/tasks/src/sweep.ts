@@ -1,7 +1,8 @@
 /**
  * Takes tasks away from workers that are lost. A worker is lost when this sweeper has itself watched its heartbeat stand still
  * for the worker's lease: no two clocks are compared, and a sweeper that was asleep starts watching anew instead of declaring
- * everybody dead. A sweeper that could not look, or could not write, starts anew as well: where it is refused, so are the heartbeats.
+ * everybody dead. A sweeper that could not look, or could not write, starts anew as well: where it is refused, so are the heartbeats, and so it
+ * tries to write whenever a heart seems to stand still.
  * The worker's row is marked by compare-and-set on the very beat that was watched; then every running task
  * whose worker is not a live one goes back, again and again, whoever marked it.
  *
@@ -18,16 +19,19 @@ import type { Ringable, Ringer } from './ring.js';
 import { WORKER_LOST } from './worker-lost.js';
 
 const PAGE = 200;
-/**
- * A gap this many times longer than the usual one, and a second more, means that this sweeper slept or was kept waiting, not the workers.
- * There are three usual ones to a lease, so a gap as long as a lease is none in which it has watched.
- */
-const SLEPT_FACTOR = 2;
+/** A gap this many times longer than the usual one, and a second more, means that this sweeper slept, not the workers. */
+const SLEPT_FACTOR = 3;
 const SLEPT_MS = 1_000;
 
 interface Watched {
   beat: number;
   since: number;
+}
+
+interface WorkerRow {
+  id: Buffer;
+  beat: number;
+  lease_ms: number;
 }
 
 interface RunningRow extends Place {
@@ -72,44 +76,56 @@ export class TaskSweeper {
     private readonly lookEveryMs: number,
   ) {}
 
-  /** Marks workers whose heartbeat stood still; returns their ids. Throws what a look or a mark did, when all were tried. */
+  /**
+   * Marks workers whose heartbeat stood still; returns their ids. Throws where it could not look or write, and then has watched nobody; or
+   * what a mark did, when all were tried and none was made: it is tried again by the next look.
+   */
   async markLost(): Promise<string[]> {
-    try {
-      return await this.look();
-    } catch (error) {
+    const due = await this.look().catch((error: unknown) => {
       this.watched.clear();
       throw error;
+    });
+    const lost: string[] = [];
+    const failures: unknown[] = [];
+    for (const { id, beat } of due) {
+      try {
+        if (await this.mark(id, beat)) lost.push(idText(id));
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    if (lost.length > 0) failpoint('sweep.marked');
+    else if (failures.length > 0) throw failures[0];
+    return lost;
   }
 
-  private async look(): Promise<string[]> {
-    const workers = await this.database.query<{ id: Buffer; beat: number; lease_ms: number }>(
-      sql`SELECT id, beat, lease_ms FROM workers WHERE state IN ('live', 'draining')`,
-    );
+  /** Whose heartbeat has stood still for a lease, as far as this sweeper has seen. */
+  private async look(): Promise<WorkerRow[]> {
+    const workers = await this.database.query<WorkerRow>(sql`SELECT id, beat, lease_ms FROM workers WHERE state IN ('live', 'draining')`);
     const now = this.clock.monotonic();
     const gap = now - this.lastLook;
     this.lastLook = now;
     const slept = gap > this.lookEveryMs * SLEPT_FACTOR + SLEPT_MS;
     const watched = new Map<string, Watched>();
-    const lost: string[] = [];
-    const failures: unknown[] = [];
+    const due: WorkerRow[] = [];
+    let isStill = false;
     for (const worker of workers) {
       const key = worker.id.toString('hex');
       const before = this.watched.get(key);
       const still = before !== undefined && before.beat === worker.beat && !slept;
       const entry = still ? before : { beat: worker.beat, since: now };
-      const isDue = still && now - entry.since >= worker.lease_ms;
-      try {
-        if (isDue && (await this.mark(worker.id, worker.beat))) lost.push(idText(worker.id));
-        else watched.set(key, entry);
-      } catch (error) {
-        failures.push(error);
-      }
+      isStill ||= still;
+      watched.set(key, entry);
+      if (still && now - entry.since >= worker.lease_ms) due.push(worker);
     }
     this.watched = watched;
-    if (lost.length > 0) failpoint('sweep.marked');
-    if (failures.length > 0) throw failures[0];
-    return lost;
+    if (isStill) await this.tryToWrite();
+    return due;
+  }
+
+  /** Changes nothing, and is refused where nothing can be changed. */
+  private async tryToWrite(): Promise<void> {
+    await this.database.execute(sql`UPDATE workers SET beat = beat WHERE id = ${NOBODY}`);
   }
 
   /**

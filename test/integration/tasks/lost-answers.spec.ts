@@ -100,6 +100,8 @@ onEveryStore('a write whose COMMIT is not answered', (current) => {
       return store.sweeper.markLost();
     };
     for (let passed = 0; passed < LEASE_MS; passed += LOOK_EVERY_MS) await look();
+    // First it tries to write.
+    store.database.interrupt(['execute'], () => Promise.resolve());
     store.database[accident](['execute']);
     await expect(look()).rejects.toMatchObject({ kind: 'unavailable' });
     await look();

@@ -75,6 +75,21 @@ onEveryStore('queues', (current) => {
     expect((await store.queues.pauses())[0]).toEqual({ tenant: '*', queue: 'payments' });
   });
 
+  it('in which something was rung are told page by page, and no others', async () => {
+    const store = current();
+    await addQueues(store, 'acme', 100);
+    expect(await store.queues.busy('', 10)).toEqual([]);
+    const names = Array.from({ length: 25 }, (_, index) => `busy${String(index).padStart(2, '0')}`);
+    for (const queue of names) await store.addMany(2, { queue, tenant: queue > 'busy12' ? 'acme' : 'other' });
+    store.doorbell.window = 'shut';
+    await store.add({ queue: 'busy-shut' });
+    await taskIn(store, 'succeeded', { queue: 'busy-over' });
+    expect(await store.queues.busy('', 900)).toEqual(names);
+    expect(await store.queues.busy('', 10)).toEqual(names.slice(0, 10));
+    expect(await store.queues.busy(names[9]!, 10)).toEqual(names.slice(10, 20));
+    expect(await store.queues.busy(names[19]!, 10)).toEqual(names.slice(20));
+  });
+
   it('are not found where the tenant has never used them', async () => {
     const store = current();
     await store.queues.pause('other', 'theirs', 'someone');

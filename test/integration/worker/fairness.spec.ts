@@ -142,6 +142,19 @@ onEveryStore('tenants that share workers', (current) => {
     expect(store.errors).toEqual([]);
   }, 60_000);
 
+  it('finds a queue that nobody used before, however many there are', async () => {
+    const store = current();
+    for (let from = 0; from < 10_500; from += 1_500) {
+      const table = Array.from({ length: 1_500 }, (_, number) => ['heavy', `q-${String(from + number).padStart(5, '0')}`, 0, '', 1]);
+      await store.raw.execute(sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES ${rows(table)}`);
+    }
+    store.doorbell.window = 'open';
+    await work();
+    const ids = await submit(FEW, 10, { tenant: 'light', queue: 'z-new' });
+    await until(() => endedAll(ids), { ...PATIENCE, what: 'the few to end' });
+    expect(store.errors).toEqual([]);
+  }, 60_000);
+
   it.each(['open', 'shut'] as const)('shares the slots by weight, with a door that is %s', async (window) => {
     const store = current();
     await setLimit('one', 'weight', 1);
