@@ -43,16 +43,16 @@ export function readOptions(args: string[]): Options {
     rounds: whole('--rounds', values.rounds ?? (profile ? '1' : '3'), 1, 100),
     concurrency: whole('--concurrency', values.concurrency, 1, 1_000),
     only: only ?? (profile ? PROFILED : null),
-    measure: namesIn(values.measure) ?? null,
+    measure: namesIn(values.measure),
     profile,
     print: print || values.measure !== undefined || values.only !== undefined,
     smoke,
   };
 }
 
-/** Of a list with commas; undefined where there is none. */
-export function namesIn(text: string | undefined): string[] | undefined {
-  return text?.split(',').map((name) => name.trim());
+/** Of a list with commas; null where there is none. */
+export function namesIn(text: string | undefined): string[] | null {
+  return text?.split(',').map((name) => name.trim()) ?? null;
 }
 
 /** @throws Error that names the option, what it knows and what it does not. */

@@ -12,10 +12,9 @@ const BUSY_PER_ROUND = 40;
 const QUEUES_MAX = 20_000;
 
 export class PolledQueues<T> {
+  /** By name, those first whose turn is longest ago. */
   private readonly members = new Map<string, T>();
-  private names: string[] = [];
   private busy: readonly string[] = [];
-  private turn = 0;
   private busyTurn = 0;
 
   constructor(
@@ -24,15 +23,19 @@ export class PolledQueues<T> {
     private readonly queuesMax = QUEUES_MAX,
   ) {}
 
+  /** Whether one round does not reach all, so that it matters in which there is something. */
+  get isCrowded(): boolean {
+    return this.members.size > this.round;
+  }
+
   has(name: string): boolean {
     return this.members.has(name);
   }
 
   /** Returns whoever had to make room: the one whose turn would be last, of those that are not busy. Null where nobody had to. */
   add(name: string, member: T): T | null {
-    const dropped = this.names.length < this.queuesMax ? null : this.drop();
+    const dropped = this.members.size < this.queuesMax ? null : this.drop();
     this.members.set(name, member);
-    this.names.push(name);
     return dropped;
   }
 
@@ -43,11 +46,22 @@ export class PolledQueues<T> {
 
   /** Who is looked at in this round, each once. */
   next(): T[] {
-    const picked = new Set<string>();
-    for (let step = 0; step < Math.min(this.busy.length, this.busyPerRound); step += 1) picked.add(at(this.busy, this.busyTurn++));
-    const size = Math.min(this.round, this.names.length);
-    for (let step = 0; step < this.names.length && picked.size < size; step += 1) picked.add(at(this.names, this.turn++));
-    return [...picked].flatMap((name) => this.members.get(name) ?? []);
+    const picked = new Map<string, T>();
+    for (let step = 0; step < Math.min(this.busy.length, this.busyPerRound); step += 1) {
+      const name = this.busy[this.busyTurn++ % this.busy.length] ?? '';
+      const member = this.members.get(name);
+      if (member !== undefined) picked.set(name, member);
+    }
+    let left = this.members.size;
+    // Whoever has its turn goes to the end, where this loop would come to it once more.
+    for (const [name, member] of this.members) {
+      if (picked.size >= this.round || left === 0) break;
+      left -= 1;
+      this.members.delete(name);
+      this.members.set(name, member);
+      picked.set(name, member);
+    }
+    return [...picked.values()];
   }
 
   values(): T[] {
@@ -55,16 +69,10 @@ export class PolledQueues<T> {
   }
 
   private drop(): T | null {
-    const last = (this.turn + this.names.length - 1) % this.names.length;
-    const order = [...this.names.slice(last), ...this.names.slice(0, last)];
-    const name = order.find((one) => !this.busy.includes(one)) ?? at(order, 0);
+    const names = [...this.members.keys()].reverse();
+    const name = names.find((one) => !this.busy.includes(one)) ?? names[0] ?? '';
     const member = this.members.get(name) ?? null;
     this.members.delete(name);
-    this.names = this.names.filter((one) => one !== name);
     return member;
   }
-}
-
-function at(names: readonly string[], turn: number): string {
-  return names[turn % names.length] ?? '';
 }

@@ -108,7 +108,9 @@ export class Readers {
     await this.limits.refresh();
     const { workerQueues } = this.config;
     const known = workerQueues === '*' ? [...FIRST_QUEUES, ...(await this.queues.names())] : workerQueues;
-    const busy = known.length > READERS_MAX ? await this.busy(workerQueues) : [];
+    // At first it matters who gets a reader, afterwards who is looked at first, where a round does not reach all.
+    const isAsked = this.consumers.size === 0 ? known.length > READERS_MAX : this.polled.isCrowded;
+    const busy = isAsked ? await this.busy(workerQueues) : [];
     await this.serve(new Set([...busy, ...known]));
     this.polled.setBusy(busy);
   }

@@ -72,7 +72,8 @@ function codeOf(code: unknown): string {
   return safe === '' ? DEFAULT_CODE : safe;
 }
 
-function pauseOf(value: unknown): number | null {
+/** In whole ms, at most RETRY_AFTER_MS_MAX; null for what is no pause. */
+export function pauseOf(value: unknown): number | null {
   return typeof value === 'number' && value >= 0 ? Math.min(Math.ceil(value), RETRY_AFTER_MS_MAX) : null;
 }
 

@@ -4,6 +4,7 @@
  * way.
  */
 import { inspect } from 'node:util';
+import { pauseOf, RETRY_AFTER_MS_MAX } from './describe-failure.js';
 
 export interface ThrownDetails {
   /** Shown as `lastError.code`; 1 to 64 of `[A-Za-z0-9._:-]`. */
@@ -48,12 +49,10 @@ export class DeferError extends Error {
 
   /** @param delayMs 0 to 30 days; more is taken as 30 days, and what is no such number makes it an ordinary failure. */
   constructor(delayMs: number) {
-    const given: unknown = delayMs;
-    const isPause = typeof given === 'number' && given >= 0;
     super(
-      isPause
-        ? `The handler put the task off, by ${delayMs} ms.`
-        : `The task cannot be put off by ${inspect(given)}: ctx.snooze and DeferError take a number of ms, from 0 to 2592000000 (30 days).`,
+      pauseOf(delayMs) === null
+        ? `The task cannot be put off by ${inspect(delayMs)}: ctx.snooze and DeferError take a number of ms, from 0 to ${RETRY_AFTER_MS_MAX} (30 days).`
+        : `The handler put the task off, by ${delayMs} ms.`,
     );
     this.name = 'DeferError';
     this.delayMs = delayMs;

@@ -85,7 +85,7 @@ export class Queues {
       const [next] = await this.database.query<{ name: string | null }>(
         sql`SELECT MIN(queue) AS name FROM tasks${this.database.dialect.by('ix_tasks_phase')} WHERE phase = 'live' AND queue > ${names.at(-1) ?? after}`,
       );
-      if (next?.name === null || next === undefined) break;
+      if (typeof next?.name !== 'string') break;
       names.push(next.name);
     }
     return names;

@@ -118,7 +118,7 @@ async function run(args: string[]): Promise<void> {
     options: { max: { type: 'string', default: '1000000' }, only: { type: 'string' }, print: { type: 'boolean', default: false } },
   });
   const maximum = whole('--max', values.max, 1_000, 10_000_000);
-  const only = namesIn(values.only) ?? null;
+  const only = namesIn(values.only);
   mustKnow('--only', only, [...CURVES.map(({ file }) => file), ...OTHERS]);
   const loadBefore = loadAverage();
   const servers = await provideServers(['--innodb-buffer-pool-size=1G', '--innodb-log-file-size=512M']);

@@ -91,28 +91,24 @@ export function silent(as: 'unrung' | 'lost', count = GROUP): Feeder {
 }
 
 /** Workers that are in the register, claim and are never heard of again. `by`: whether of ids, or from the backlog and leaving a note. */
-export const phantoms = (by: 'ids' | 'note'): Feeder => {
-  const claim = ({ house, queue }: Place, worker: Buffer, ids: readonly Buffer[]) =>
-    by === 'ids'
-      ? house.claimer.claim(worker, ids)
-      : house.claimer.claimBacklog(worker, { queue, lane: 'normal', tenant: TENANT }, GROUP, () => undefined);
-  return (place) => keepFed(place, () => haunt(place, claim));
-};
-
-async function haunt(
-  place: Place,
-  claim: (place: Place, worker: Buffer, ids: readonly Buffer[]) => Promise<readonly unknown[]>,
-): Promise<void> {
-  const { house, queue } = place;
-  const worker = randomBytes(16);
-  await house.workers.register({
-    ...{ id: worker, host: 'nowhere', pid: 0, queues: [queue], handlers: ['counted.echo'] },
-    ...{ concurrency: GROUP, leaseMs: 300 },
-  });
-  const ids = await house.submitSilently(queue, 'counted.echo', 'unrung', GROUP);
-  for (const id of ids) place.promise(idText(id));
-  place.phantoms += (await claim(place, worker, ids)).length;
-}
+export const phantoms =
+  (by: 'ids' | 'note'): Feeder =>
+  (place) =>
+    keepFed(place, async () => {
+      const { house, queue } = place;
+      const worker = randomBytes(16);
+      await house.workers.register({
+        ...{ id: worker, host: 'nowhere', pid: 0, queues: [queue], handlers: ['counted.echo'] },
+        ...{ concurrency: GROUP, leaseMs: 300 },
+      });
+      const ids = await house.submitSilently(queue, 'counted.echo', 'unrung', GROUP);
+      for (const id of ids) place.promise(idText(id));
+      const claimed =
+        by === 'ids'
+          ? await house.claimer.claim(worker, ids)
+          : await house.claimer.claimBacklog(worker, { queue, lane: 'normal', tenant: TENANT }, GROUP, () => undefined);
+      place.phantoms += claimed.length;
+    });
 
 /** Messages that a reader took and will never finish. */
 export const abandoned: Feeder = async (place) => {

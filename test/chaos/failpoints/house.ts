@@ -16,6 +16,7 @@ import { migrateWith } from '../../support/migrate.js';
 import { App } from '../../support/process.js';
 import { removeDirectory, temporaryDirectory } from '../../support/reaper.js';
 import { signToken, TEST_SECRET } from '../../support/token.js';
+import { bytesOf } from '../../support/store.js';
 import { WIDE_LIMITS } from '../../support/wide-limits.js';
 import { startServers, type Servers } from '../servers.js';
 
@@ -114,7 +115,7 @@ export class House {
     const quotas = new TaskQuotas(this.database, new LimitBook(this.database, WIDE_LIMITS, 0, () => undefined), this.ids);
     const submitter = new TaskSubmitter(this.database, ringer, new TaskReader(this.database), this.ids, quotas, null);
     const submitted = await Promise.all(Array.from({ length: count }, () => submitter.submit(newTask(queue, name))));
-    return submitted.map(({ task }) => Buffer.from(task.id.replaceAll('-', ''), 'hex'));
+    return submitted.map(({ task }) => bytesOf(task.id));
   }
 
   async count(what: Sql): Promise<number> {

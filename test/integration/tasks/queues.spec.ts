@@ -1,19 +1,15 @@
 /** Queues as a tenant sees them, and the register of workers. */
 import { expect, it } from '@jest/globals';
-import { idText, rows, sql } from '@app/database';
+import { idText, sql } from '@app/database';
 import { NotFound } from '@app/errors';
 import { TASK_STATES } from '@app/tasks';
-import type { Store } from '../../support/store.js';
 import { taskIn } from '../../support/store-states.js';
+import { addQueues } from '../../support/queue-rows.js';
 import { onEveryStore } from '../../support/store-suite.js';
 
 const nameOf = (index: number): string => `q${String(index).padStart(5, '0')}`;
 
-/** Queues that the tenant has used before. */
-async function addQueues(store: Store, tenant: string, count: number): Promise<void> {
-  const table = Array.from({ length: count }, (_, index) => [tenant, nameOf(index), 0, '', 1]);
-  await store.raw.execute(sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES ${rows(table)}`);
-}
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => nameOf(index));
 
 onEveryStore('queues', (current) => {
   it('count each state over all lanes, and nothing that has ended well', async () => {
@@ -60,7 +56,7 @@ onEveryStore('queues', (current) => {
 
   it('of a tenant that are paused have a bound, and do not push those of others out of what workers read', async () => {
     const store = current();
-    for (const tenant of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k']) await addQueues(store, tenant, 1_000);
+    for (const tenant of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k']) await addQueues(store, tenant, numbered(1_000));
     await store.raw.execute(sql`UPDATE queues SET paused_at = 1`);
     await store.queues.pause('victim', 'payments', 'ops');
     const pauses = await store.queues.pauses();
@@ -77,7 +73,7 @@ onEveryStore('queues', (current) => {
 
   it('in which something was rung are told page by page, and no others', async () => {
     const store = current();
-    await addQueues(store, 'acme', 100);
+    await addQueues(store, 'acme', numbered(100));
     expect(await store.queues.busy('', 10)).toEqual([]);
     const names = Array.from({ length: 25 }, (_, index) => `busy${String(index).padStart(2, '0')}`);
     for (const queue of names) await store.addMany(2, { queue, tenant: queue > 'busy12' ? 'acme' : 'other' });
@@ -124,14 +120,14 @@ onEveryStore('queues', (current) => {
 
   it('are all told of, 1,000 of them, without crowding out anybody else', async () => {
     const store = current();
-    await addQueues(store, 'acme', 1_000);
+    await addQueues(store, 'acme', numbered(1_000));
     await store.queues.pauseEverywhere('ops', 'q00999', 'root');
     await store.addMany(3, { queue: 'q00001' });
     await store.add({ queue: 'q00999', delayMs: 60_000 });
     store.database.reset();
     const [list, again] = await Promise.all([store.queues.list('acme'), store.queues.list('acme')]);
     expect(again).toHaveLength(1_000);
-    expect(list.map(({ name }) => name)).toEqual(Array.from({ length: 1_000 }, (_, index) => nameOf(index)));
+    expect(list.map(({ name }) => name)).toEqual(numbered(1_000));
     expect(list[1]).toMatchObject({ paused: false, depth: { queued: 3, scheduled: 0 }, oldestQueuedAgeMs: expect.any(Number) });
     expect(list[2]).toMatchObject({ paused: false, depth: { queued: 0 }, oldestQueuedAgeMs: null });
     expect(list[999]).toMatchObject({ paused: true, pausedBy: 'root', depth: { scheduled: 1 } });
@@ -141,7 +137,7 @@ onEveryStore('queues', (current) => {
 
   it('count no further than they say: each phase of each queue, and less far where there are many', async () => {
     const store = current();
-    await addQueues(store, 'acme', 1_000);
+    await addQueues(store, 'acme', numbered(1_000));
     const [first] = await store.queues.list('acme');
     const { countedUpTo } = first!;
     expect(countedUpTo).toBe(1_000);
@@ -154,7 +150,7 @@ onEveryStore('queues', (current) => {
 
   it('count what waits behind tasks that run without having left their place', async () => {
     const store = current();
-    await addQueues(store, 'acme', 1_000);
+    await addQueues(store, 'acme', numbered(1_000));
     store.doorbell.window = 'shut';
     await store.addMany(1_100, { queue: nameOf(0) });
     const place = { queue: nameOf(0), lane: 'normal', tenant: 'acme' } as const;
@@ -165,9 +161,9 @@ onEveryStore('queues', (current) => {
 
   it('are all named and all paused, beyond 1,000 of them', async () => {
     const store = current();
-    await addQueues(store, 'acme', 2_345);
-    await addQueues(store, 'other', 1_500);
-    const names = Array.from({ length: 2_345 }, (_, index) => nameOf(index));
+    await addQueues(store, 'acme', numbered(2_345));
+    await addQueues(store, 'other', numbered(1_500));
+    const names = numbered(2_345);
     expect(await store.queues.names()).toEqual(names);
     await store.raw.execute(sql`UPDATE queues SET paused_at = 1, paused_by = 'x'`);
     await store.queues.pauseEverywhere('ops', 'q00007', 'root');

@@ -1,7 +1,8 @@
 /** A queued task whose message is lost is found and offered again; one whose message is still on its way is left alone. */
 import { expect, it } from '@jest/globals';
-import { rows, sql } from '@app/database';
+import { sql } from '@app/database';
 import type { DoorbellReader } from '@app/queue';
+import { addQueues } from '../../support/queue-rows.js';
 import { bytesOf, RECONCILE_GRACE_MS, type Store } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
 import { until } from '../../support/until.js';
@@ -205,9 +206,7 @@ onEveryStore('reconciling', (current) => {
   it('tidies every queue there is, 200 at a time, and goes on behind one that cannot be tidied', async () => {
     const store = current();
     const names = Array.from({ length: 1_100 }, (_, index) => `n${String(index).padStart(4, '0')}`);
-    await store.raw.execute(
-      sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES ${rows(names.map((name) => ['acme', name, 0, '', 1]))}`,
-    );
+    await addQueues(store, 'acme', names);
     store.doorbell.real.tidy = (name) => (name === names[150] ? Promise.reject(new Error('WRONGTYPE')) : Promise.resolve());
     await expect(store.reconciler.tidy(60_000, going)).rejects.toThrow('WRONGTYPE');
     expect(store.doorbell.tidied).toEqual(names.slice(0, 151));

@@ -4,9 +4,10 @@
  * that what is rung is all at the door.
  */
 import { afterEach, expect, it } from '@jest/globals';
-import { list, rows, sql } from '@app/database';
+import { list, sql } from '@app/database';
 import type { NewTask } from '@app/tasks';
 import { WorkerModule } from '../../../apps/server/worker/worker.module.js';
+import { addQueues } from '../../support/queue-rows.js';
 import { startRole, type RunningRole } from '../../support/role-in-process.js';
 import { bytesOf, newTask, type Store } from '../../support/store.js';
 import { onEveryStore } from '../../support/store-suite.js';
@@ -116,45 +117,6 @@ onEveryStore('tenants that share workers', (current) => {
     expect(store.errors).toEqual([]);
   });
 
-  it('does not let a queue wait for another that is never empty where neither has a reader of its own', async () => {
-    const store = current();
-    const taken = Array.from({ length: 40 }, (_, number) => `a-${String(number).padStart(2, '0')}`);
-    await store.raw.execute(
-      sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES ${rows([...taken, 'busy', 'quiet'].map((name) => ['acme', name, 0, '', 1]))}`,
-    );
-    store.doorbell.window = 'open';
-    await work();
-    const submissions = new AbortController();
-    // One by one, so that there is a message at every look, and none waits so long that it is set aside.
-    const coming = Promise.all(
-      Array.from({ length: SLOTS - 1 }, async () => {
-        while (!submissions.signal.aborted) await submit(1, 10, { tenant: 'heavy', queue: 'busy' });
-      }),
-    );
-    try {
-      await until(async () => (await begun('heavy')) > 10 * SLOTS, { ...PATIENCE, what: 'the many to begin' });
-      const ids = await submit(FEW, 10, { tenant: 'light', queue: 'quiet' });
-      await until(() => endedAll(ids), { deadlineMs: 15_000, what: 'the few to end' });
-    } finally {
-      submissions.abort();
-      await coming;
-    }
-    expect(store.errors).toEqual([]);
-  }, 60_000);
-
-  it('finds a queue that nobody used before, however many there are', async () => {
-    const store = current();
-    for (let from = 0; from < 10_500; from += 1_500) {
-      const table = Array.from({ length: 1_500 }, (_, number) => ['heavy', `q-${String(from + number).padStart(5, '0')}`, 0, '', 1]);
-      await store.raw.execute(sql`INSERT INTO queues (tenant, name, paused_at, paused_by, created_at) VALUES ${rows(table)}`);
-    }
-    store.doorbell.window = 'open';
-    await work();
-    const ids = await submit(FEW, 10, { tenant: 'light', queue: 'z-new' });
-    await until(() => endedAll(ids), { ...PATIENCE, what: 'the few to end' });
-    expect(store.errors).toEqual([]);
-  }, 60_000);
-
   it.each(['open', 'shut'] as const)('shares the slots by weight, with a door that is %s', async (window) => {
     const store = current();
     await setLimit('one', 'weight', 1);
@@ -230,6 +192,41 @@ onEveryStore('tenants that share workers', (current) => {
     await running(8);
     expect(await ended('heavy')).toBe(0);
   });
+
+  it('does not let a queue wait for another that is never empty where neither has a reader of its own', async () => {
+    const store = current();
+    const taken = Array.from({ length: 40 }, (_, number) => `a-${String(number).padStart(2, '0')}`);
+    await addQueues(store, 'acme', [...taken, 'busy', 'quiet']);
+    store.doorbell.window = 'open';
+    await work();
+    const submissions = new AbortController();
+    // One by one, so that there is a message at every look, and none waits so long that it is set aside.
+    const coming = Promise.all(
+      Array.from({ length: SLOTS - 1 }, async () => {
+        while (!submissions.signal.aborted) await submit(1, 10, { tenant: 'heavy', queue: 'busy' });
+      }),
+    );
+    try {
+      await until(async () => (await begun('heavy')) > 10 * SLOTS, { ...PATIENCE, what: 'the many to begin' });
+      const ids = await submit(FEW, 10, { tenant: 'light', queue: 'quiet' });
+      await until(() => endedAll(ids), { deadlineMs: 15_000, what: 'the few to end' });
+    } finally {
+      submissions.abort();
+      await coming;
+    }
+    expect(store.errors).toEqual([]);
+  }, 60_000);
+
+  it('finds a queue that nobody used before, however many there are', async () => {
+    const store = current();
+    const others = Array.from({ length: 10_500 }, (_, number) => `q-${String(number).padStart(5, '0')}`);
+    await addQueues(store, 'heavy', others);
+    store.doorbell.window = 'open';
+    await work();
+    const ids = await submit(FEW, 10, { tenant: 'light', queue: 'z-new' });
+    await until(() => endedAll(ids), { ...PATIENCE, what: 'the few to end' });
+    expect(store.errors).toEqual([]);
+  }, 60_000);
 });
 
 /** From the attempts: how many were under way at once. An end comes before a beginning of the same millisecond. */
